@@ -1,0 +1,1 @@
+//! One process-wide signal handler that feeds any number of event loops.

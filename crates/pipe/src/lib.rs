@@ -1,0 +1,1 @@
+//! The internal pipe of an event loop, and the waker on top of it.

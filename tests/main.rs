@@ -1,0 +1,1 @@
+//! Conformance through the facade, on the real kernel.
