@@ -197,3 +197,6 @@ fn is_exhaustion(refusal: &PipeError) -> bool {
         .iter()
         .any(|errno| refusal.source.raw_os_error() == Some(errno.raw_os_error()))
 }
+
+#[cfg(test)]
+mod tests;
