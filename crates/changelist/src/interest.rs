@@ -1,5 +1,7 @@
 //! What is asked of the kernel for one file descriptor: which readiness, reported how.
 
+use core::fmt;
+
 use bitflags::bitflags;
 
 bitflags! {
@@ -19,6 +21,30 @@ bitflags! {
         const WRITE = 2;
         /// The peer closed its writing half; nothing has to be read to learn it.
         const CLOSED = 4;
+    }
+}
+
+impl Interest {
+    /// Every set there is: 8, the empty one first, [`Interest::READ`] varying fastest.
+    pub fn all_subsets() -> impl Iterator<Item = Self> {
+        (0..=Self::all().bits()).map(Self::from_bits_truncate)
+    }
+}
+
+impl fmt::Display for Interest {
+    /// `read+write`; the empty set is `none`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 8] = [
+            "none",
+            "read",
+            "write",
+            "read+write",
+            "closed",
+            "read+closed",
+            "write+closed",
+            "read+write+closed",
+        ];
+        f.pad(NAMES[usize::from(self.bits() & Self::all().bits())])
     }
 }
 

@@ -21,8 +21,14 @@ impl Token {
 
     /// The token that [`Token::to_bits`] turned into these bits.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart on purpose")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves are taken apart on purpose"
+    )]
     pub const fn from_bits(bits: u64) -> Self {
-        Self { slot: bits as u32, generation: (bits >> 32) as u32 }
+        Self {
+            slot: bits as u32,
+            generation: (bits >> 32) as u32,
+        }
     }
 }

@@ -1,0 +1,208 @@
+//! The changelist: the changes of all file descriptors that were touched since the last wait.
+//!
+//! It is a sparse set. The entries lie next to each other in the order in which their file
+//! descriptors were first touched; an index by file descriptor says where each one lies. The index
+//! is never cleaned: what it says counts only if the entry found there agrees.
+
+use alloc::vec::Vec;
+
+use crate::{Change, Interest, RawFd, Token, Trigger};
+
+/// One line of a [`Changelist`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The file descriptor.
+    pub fd: RawFd,
+    /// The name under which the kernel is to report it.
+    pub token: Token,
+    /// What the kernel is to be told.
+    pub change: Change,
+}
+
+/// The changes that the kernel has not been told yet, one for each file descriptor.
+///
+/// # Order
+///
+/// [`entries`](Self::entries) are in the order in which their file descriptors were first touched
+/// since they last left the list. Nothing reorders those that stay.
+///
+/// # Cost
+///
+/// Each operation says its own. The index takes 4 bytes for every number up to the highest file
+/// descriptor that was ever recorded, whether it was used or not. The kernel gives out the
+/// lowest free number and stops at the process's limit (`RLIMIT_NOFILE`), so that comes to 4 MiB
+/// at a million open files; a number that did not come from the kernel could make it 8 GiB.
+///
+/// # Examples
+///
+/// ```
+/// use evloop_changelist::{Changelist, Interest, Token, Trigger};
+///
+/// let mut changes = Changelist::new();
+/// let token = Token { slot: 0, generation: 0 };
+/// changes.record(5, token, Interest::empty(), Trigger::Level).add(Interest::READ);
+/// changes.record(5, token, Interest::empty(), Trigger::Level).add(Interest::WRITE);
+///
+/// let [entry] = changes.entries() else { panic!("one file descriptor, one entry") };
+/// assert_eq!(entry.change.wanted(), Interest::READ | Interest::WRITE);
+/// changes.clear();
+/// ```
+///
+/// # Compared with libevent
+///
+/// `struct event_changelist`. The index lies in the list, not behind the entries of another
+/// table, and an entry can leave the list before the wait.
+#[derive(Clone, Debug, Default)]
+pub struct Changelist {
+    entries: Vec<Entry>,
+    /// For each file descriptor where its entry lies, if it has one.
+    index: Vec<u32>,
+}
+
+impl Changelist {
+    /// An empty list. Allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            index: Vec::new(),
+        }
+    }
+
+    /// The change of this file descriptor, to be edited.
+    ///
+    /// The first touch since the last [`clear`](Self::clear) appends an entry that starts from
+    /// what the kernel holds, `held`, and from how it reports it, `trigger`. Later touches return
+    /// the same change as it stands by then; they look at neither, and the entry takes the
+    /// `token` of the latest.
+    ///
+    /// A file descriptor that begins a new life under its old number is to be taken out with
+    /// [`remove`](Self::remove) first, or it would inherit the change of its predecessor.
+    ///
+    /// O(1), amortised. Allocates only while the list is longer, or the number higher, than ever
+    /// before.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds, if `fd` is negative. In others each touch then makes an entry of its own,
+    /// and the kernel refuses it (`EBADF`).
+    pub fn record(
+        &mut self,
+        fd: RawFd,
+        token: Token,
+        held: Interest,
+        trigger: Trigger,
+    ) -> &mut Change {
+        debug_assert!(fd >= 0, "{fd} is not a file descriptor");
+        let at = self.position(fd).unwrap_or_else(|| {
+            self.append(Entry {
+                fd,
+                token,
+                change: Change::new(held, trigger),
+            })
+        });
+        let entry = &mut self.entries[at];
+        entry.token = token;
+        &mut entry.change
+    }
+
+    /// The change of this file descriptor, if it was touched. O(1).
+    #[must_use]
+    pub fn get(&self, fd: RawFd) -> Option<&Change> {
+        self.position(fd).map(|at| &self.entries[at].change)
+    }
+
+    /// Takes the entry of this file descriptor out, if there is one; the others keep their order.
+    ///
+    /// O(n) in the number of entries behind it.
+    pub fn remove(&mut self, fd: RawFd) -> Option<Entry> {
+        let at = self.position(fd)?;
+        let entry = self.entries.remove(at);
+        self.index_from(at);
+        Some(entry)
+    }
+
+    /// Takes out the entries for which `keep` returns `false`; the others keep their order.
+    ///
+    /// O(n) in the number of entries.
+    pub fn retain(&mut self, keep: impl FnMut(&Entry) -> bool) {
+        self.entries.retain(keep);
+        self.index_from(0);
+    }
+
+    /// The entries, in the order in which their file descriptors were first touched. O(1).
+    ///
+    /// Entries whose change came to nothing in the end are among them: see [`Change::op`] and
+    /// [`Change::is_needed`].
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Takes all entries out and keeps the memory. O(1).
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// The number of entries. O(1).
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry. O(1).
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Checks that each entry is found under its file descriptor, and so that no two are of the
+    /// same one. O(n); meant for tests.
+    ///
+    /// # Panics
+    ///
+    /// If the list is broken, which is a defect of this crate.
+    pub fn check_invariants(&self) {
+        for (at, entry) in self.entries.iter().enumerate() {
+            assert!(
+                entry.fd < 0 || self.position(entry.fd) == Some(at),
+                "the index does not lead to entry {at}: {entry:?}",
+            );
+        }
+    }
+
+    /// Where the entry of this file descriptor lies, if it has one.
+    fn position(&self, fd: RawFd) -> Option<usize> {
+        let at = *self.index.get(usize::try_from(fd).ok()?)? as usize;
+        let entry = self.entries.get(at)?;
+        (entry.fd == fd).then_some(at)
+    }
+
+    /// Appends an entry of a file descriptor that has none, and returns where it lies.
+    fn append(&mut self, entry: Entry) -> usize {
+        let at = self.entries.len();
+        if let Ok(fd) = usize::try_from(entry.fd)
+            && fd >= self.index.len()
+        {
+            self.index.resize(fd + 1, 0);
+        }
+        self.entries.push(entry);
+        self.index_from(at);
+        at
+    }
+
+    /// Writes into the index where the entries from `first` on lie.
+    fn index_from(&mut self, first: usize) {
+        for (at, entry) in self.entries.iter().enumerate().skip(first) {
+            // A negative file descriptor has no place in the index.
+            if let Ok(fd) = usize::try_from(entry.fd) {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "one entry for each file descriptor, and these are less than 2^31"
+                )]
+                let at = at as u32;
+                self.index[fd] = at;
+            }
+        }
+    }
+}
