@@ -104,44 +104,36 @@ impl Pipe {
 
     fn by_first(calls: &impl Calls) -> Result<Self, PipeError> {
         let [first, others @ ..] = Method::ALL;
-        others
-            .into_iter()
-            .fold(Self::by(first, calls), |made, next| {
-                made.or_else(|refusal| {
-                    if is_exhaustion(&refusal) {
-                        Err(refusal)
-                    } else {
-                        Self::by(next, calls)
-                    }
-                })
-            })
+        let mut made = Self::by(first, calls);
+        for next in others {
+            match &made {
+                Err(refusal) if !is_exhaustion(refusal) => made = Self::by(next, calls),
+                _ => break,
+            }
+        }
+        made
     }
 
     fn by(method: Method, calls: &impl Calls) -> Result<Self, PipeError> {
+        // An early return drops, and so closes, the ends that are there by then.
         let (reader, writer) = match method {
-            Method::Pipe2 => calls
-                .pipe2()
-                .map_err(|errno| PipeError::new("pipe2", errno))?,
+            Method::Pipe2 => calls.pipe2().map_err(refused("pipe2"))?,
             Method::Pipe => {
-                let (reader, writer) = calls
-                    .pipe()
-                    .map_err(|errno| PipeError::new("pipe", errno))?;
+                let (reader, writer) = calls.pipe().map_err(refused("pipe"))?;
                 // Close-on-exec first: it is the one that races with other threads.
                 for end in [&reader, &writer] {
                     calls
                         .set_cloexec(end.as_fd())
-                        .map_err(|errno| PipeError::new("fcntl(F_SETFD)", errno))?;
+                        .map_err(refused("fcntl(F_SETFD)"))?;
                 }
                 for end in [&reader, &writer] {
                     calls
                         .set_nonblocking(end.as_fd())
-                        .map_err(|errno| PipeError::new("fcntl(F_SETFL)", errno))?;
+                        .map_err(refused("fcntl(F_SETFL)"))?;
                 }
                 (reader, writer)
             }
-            Method::Socketpair => calls
-                .socketpair()
-                .map_err(|errno| PipeError::new("socketpair", errno))?,
+            Method::Socketpair => calls.socketpair().map_err(refused("socketpair"))?,
         };
         Ok(Self {
             reader,
@@ -188,6 +180,10 @@ impl Calls for Kernel {
             None,
         )
     }
+}
+
+fn refused(call: &'static str) -> impl Fn(Errno) -> PipeError {
+    move |errno| PipeError::new(call, errno)
 }
 
 /// Whether the other methods would be refused for the same reason.
