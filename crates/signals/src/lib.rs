@@ -47,7 +47,7 @@
 //!
 //! # Features
 //!
-//! - `proptest`: strategies for any signal and any history of a map, in `strategy`.
+//! - `proptest`: strategies for any signal and any history of a map, in the module `strategy`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -56,7 +56,13 @@ extern crate alloc;
 mod map;
 mod number;
 mod set;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 
 pub use map::{Inserted, Removed, SignalMap};
 pub use number::{Signal, SignalError};
 pub use set::{SignalSet, Signals};
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;
