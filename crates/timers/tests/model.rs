@@ -1,0 +1,138 @@
+//! Any history of operations does to the timers what it does to a list that is kept in order.
+
+use evloop_timers::strategy::{Op, history};
+use evloop_timers::{TimerId, Timers};
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// The naive model: (deadline, sequence, which insertion), sorted.
+#[derive(Default)]
+struct Model {
+    sorted: Vec<(u64, u64, usize)>,
+    sequence: u64,
+}
+
+impl Model {
+    fn arm(&mut self, timer: usize, deadline_ns: u64) {
+        self.sorted.push((deadline_ns, self.sequence, timer));
+        self.sorted.sort_unstable();
+        self.sequence += 1;
+    }
+
+    fn find(&self, timer: usize) -> Option<usize> {
+        self.sorted.iter().position(|entry| entry.2 == timer)
+    }
+
+    fn remove(&mut self, timer: usize) -> bool {
+        self.find(timer).map(|at| self.sorted.remove(at)).is_some()
+    }
+
+    fn rearm(&mut self, timer: usize, deadline_ns: u64) -> bool {
+        let found = self.remove(timer);
+        if found {
+            self.arm(timer, deadline_ns);
+        }
+        found
+    }
+
+    fn pop_due(&mut self, now_ns: u64) -> Option<(u64, usize)> {
+        let &(deadline_ns, _, timer) = self.sorted.first()?;
+        (deadline_ns <= now_ns)
+            .then(|| self.sorted.remove(0))
+            .map(|_| (deadline_ns, timer))
+    }
+}
+
+fn after(now_ns: u64, duration: Duration) -> u64 {
+    u64::try_from(u128::from(now_ns) + duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The real timers, each with the number of its insertion as value, beside the model.
+#[derive(Default)]
+struct Pair {
+    timers: Timers<usize>,
+    ids: Vec<TimerId>,
+    model: Model,
+}
+
+impl Pair {
+    fn apply(&mut self, op: &Op) {
+        let (timers, ids, model) = (&mut self.timers, &mut self.ids, &mut self.model);
+        let next = ids.len();
+        match *op {
+            Op::Insert { deadline_ns } => {
+                ids.push(timers.insert(deadline_ns, next));
+                model.arm(next, deadline_ns);
+            }
+            Op::InsertInLane { duration, now_ns } => {
+                let lane = timers.lane(duration);
+                ids.push(timers.insert_in_lane(lane, now_ns, next));
+                model.arm(next, after(now_ns, duration));
+            }
+            Op::Rearm { timer, deadline_ns } => {
+                let Some(&id) = ids.get(timer) else { return };
+                assert_eq!(
+                    timers.rearm(id, deadline_ns),
+                    model.rearm(timer, deadline_ns)
+                );
+            }
+            Op::RearmInLane {
+                timer,
+                duration,
+                now_ns,
+            } => {
+                let Some(&id) = ids.get(timer) else { return };
+                let lane = timers.lane(duration);
+                let deadline_ns = after(now_ns, duration);
+                assert_eq!(
+                    timers.rearm_in_lane(id, lane, now_ns),
+                    model.rearm(timer, deadline_ns)
+                );
+            }
+            Op::Remove { timer } => {
+                let Some(&id) = ids.get(timer) else { return };
+                assert_eq!(timers.remove(id).is_some(), model.remove(timer));
+            }
+            Op::Peek => {
+                let first = model
+                    .sorted
+                    .first()
+                    .map(|&(at, _, timer)| (ids[timer], at, timer));
+                assert_eq!(timers.peek().map(|(id, at, &timer)| (id, at, timer)), first);
+            }
+            Op::PopDue { now_ns } => assert_eq!(timers.pop_due(now_ns), model.pop_due(now_ns)),
+        }
+    }
+
+    fn check(&self) {
+        self.timers.check_invariants();
+        assert_eq!(self.timers.len(), self.model.sorted.len());
+        assert_eq!(self.timers.is_empty(), self.model.sorted.is_empty());
+        for (timer, &id) in self.ids.iter().enumerate() {
+            let entry = self.model.find(timer).map(|at| self.model.sorted[at]);
+            assert_eq!(self.timers.deadline(id), entry.map(|entry| entry.0));
+            assert_eq!(self.timers.get(id).copied(), entry.map(|entry| entry.2));
+        }
+    }
+
+    /// What is left comes out in the model's order.
+    fn drain(&mut self) {
+        while !self.model.sorted.is_empty() {
+            assert_eq!(self.timers.pop_due(u64::MAX), self.model.pop_due(u64::MAX));
+        }
+        assert_eq!(self.timers.pop_due(u64::MAX), None);
+        self.timers.check_invariants();
+    }
+}
+
+proptest! {
+    #[test]
+    fn behaves_as_a_sorted_list(history in history(80)) {
+        let mut pair = Pair::default();
+        for op in &history {
+            pair.apply(op);
+            pair.check();
+        }
+        pair.drain();
+    }
+}
