@@ -1,0 +1,186 @@
+//! The backend: one epoll instance, and the array that it reports into.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use evloop_backend::{Backend, Capabilities, ControlError, Report, WaitError};
+use evloop_changelist::{Entry, Interest, Op, RawFd, Ready, Token, Trigger};
+use libc::epoll_event;
+
+use crate::apply::{apply, event, tell};
+use crate::growth::Growth;
+use crate::sys;
+use crate::wait::Resolution;
+
+/// An epoll instance as a [`Backend`].
+///
+/// It keeps no record of what the kernel holds: that is the loop's, which can so rebuild it after a
+/// fork by adding everything to a new `Epoll`. Dropping it closes the instance and deletes nothing,
+/// so that a forked child may drop what it shares with its parent.
+///
+/// # Examples
+///
+/// See the [crate's documentation](crate).
+///
+/// # Compared with libevent
+///
+/// The `epollops` and `epollops_changelist` backends. See the crate's documentation for what is
+/// different.
+pub struct Epoll {
+    epoll: OwnedFd,
+    events: Vec<epoll_event>,
+    growth: Growth,
+    resolution: Resolution,
+}
+
+impl Epoll {
+    /// Makes an epoll instance, close-on-exec.
+    ///
+    /// # Errors
+    ///
+    /// The limit of open file descriptors, or of memory, is reached.
+    pub fn new() -> Result<Self, CreateError> {
+        use rustix::event::epoll::{CreateFlags, create};
+
+        let epoll = create(CreateFlags::CLOEXEC).map_err(|errno| CreateError {
+            source: errno.into(),
+        })?;
+        let growth = Growth::new();
+        Ok(Self {
+            epoll,
+            events: vec![sys::NO_EVENT; growth.len()],
+            growth,
+            resolution: Resolution::Nanosecond,
+        })
+    }
+
+    /// Gives the array the length that it should have. Allocates only when that is another one.
+    fn fit(&mut self, used: usize) {
+        self.growth.note(used);
+        let len = self.growth.len();
+        if len != self.events.len() {
+            self.events.resize(len, sys::NO_EVENT);
+            self.events.shrink_to_fit();
+        }
+    }
+}
+
+impl Backend for Epoll {
+    fn name(&self) -> &'static str {
+        "epoll"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::EDGE | Capabilities::EARLY_CLOSE
+    }
+
+    fn add(
+        &mut self,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+        trigger: Trigger,
+    ) -> Result<(), ControlError> {
+        tell(
+            self.epoll.as_fd(),
+            Op::Add,
+            fd,
+            event(token, interest, trigger),
+        )
+        .map_err(|refusal| refusal.of(fd))
+    }
+
+    fn delete(&mut self, fd: RawFd) -> Result<(), ControlError> {
+        tell(self.epoll.as_fd(), Op::Delete, fd, sys::NO_EVENT).map_err(|refusal| refusal.of(fd))
+    }
+
+    fn wait(
+        &mut self,
+        changes: &[Entry],
+        timeout: Option<Duration>,
+        reports: &mut Vec<Report>,
+    ) -> Result<(), WaitError> {
+        let before = reports.len();
+        for entry in changes {
+            if let Err(refusal) = apply(self.epoll.as_fd(), entry) {
+                let (token, errno) = (entry.token, refusal.errno);
+                reports.push(Report {
+                    token,
+                    ready: Ready::ERROR,
+                    errno,
+                });
+            }
+        }
+        // There is something to report already.
+        let timeout = if reports.len() > before {
+            Some(Duration::ZERO)
+        } else {
+            timeout
+        };
+        let used = self
+            .resolution
+            .wait(&mut self.epoll.as_fd(), &mut self.events, timeout)?;
+        reports.extend(self.events[..used].iter().map(report));
+        self.fit(used);
+        Ok(())
+    }
+}
+
+impl AsFd for Epoll {
+    /// The epoll instance. It is readable while something is ready, so that one loop can be
+    /// watched by another.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl fmt::Debug for Epoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Epoll")
+            .field("epoll", &self.epoll)
+            .field("events", &self.events.len())
+            .field("resolution", &self.resolution)
+            .finish_non_exhaustive()
+    }
+}
+
+/// There is no epoll instance to be had.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct CreateError {
+    /// The kernel's reason: `EMFILE`, `ENFILE` or `ENOMEM`.
+    pub source: io::Error,
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("epoll_create1 failed")
+    }
+}
+
+impl std::error::Error for CreateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// What the kernel wrote, in our words. Only what it said: a hang-up is not turned into readiness
+/// to read.
+fn report(event: &epoll_event) -> Report {
+    const BITS: [(libc::c_int, Ready); 5] = [
+        (libc::EPOLLIN, Ready::READ),
+        (libc::EPOLLOUT, Ready::WRITE),
+        (libc::EPOLLRDHUP, Ready::CLOSED),
+        (libc::EPOLLHUP, Ready::HANGUP),
+        (libc::EPOLLERR, Ready::ERROR),
+    ];
+    let said = event.events.cast_signed();
+    let said = BITS.iter().filter(|(bit, _)| said & bit != 0);
+    Report {
+        token: Token::from_bits(event.u64),
+        ready: said.fold(Ready::empty(), |ready, (_, kind)| ready | *kind),
+        errno: 0,
+    }
+}

@@ -1,0 +1,99 @@
+//! The system calls for which no safe wrapper fits, as safe functions: all the `unsafe` there is.
+//!
+//! rustix has `epoll_ctl`, for borrowed file descriptors. A number in a changelist is not one: its
+//! file may have been closed by now, and to be told so by the kernel is the point. rustix has the
+//! wait too; which of the two system calls it makes, and so whether it rounds, is decided by a
+//! feature that any crate of the build may set.
+#![expect(
+    unsafe_code,
+    reason = "three system calls through libc, one block each"
+)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use evloop_changelist::{Op, RawFd};
+use libc::{c_int, c_long, epoll_event};
+
+/// An event that asks for nothing and says nothing: what a buffer is made of.
+pub(crate) const NO_EVENT: epoll_event = epoll_event { events: 0, u64: 0 };
+
+/// Linux's `struct __kernel_timespec`: 64 bits each, also where C's `struct timespec` has 32.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timespec {
+    pub(crate) seconds: i64,
+    pub(crate) nanoseconds: i64,
+}
+
+/// `epoll_ctl(2)`. The error is the `errno`.
+pub(crate) fn epoll_ctl(
+    epoll: BorrowedFd<'_>,
+    op: Op,
+    fd: RawFd,
+    mut event: epoll_event,
+) -> Result<(), i32> {
+    let op = match op {
+        Op::Add => libc::EPOLL_CTL_ADD,
+        Op::Modify => libc::EPOLL_CTL_MOD,
+        Op::Delete => libc::EPOLL_CTL_DEL,
+    };
+    // SAFETY: the kernel copies `event`, which is alive for the call, and keeps no pointer to it.
+    // `fd` may be any number: the kernel looks it up, and touches no memory of ours for it.
+    let result = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), op, fd, &raw mut event) };
+    count(result.into()).map(|_| ())
+}
+
+/// `epoll_wait(2)`: how many of `events`, from the first on, were written. The error is the
+/// `errno`.
+pub(crate) fn epoll_wait(
+    epoll: BorrowedFd<'_>,
+    events: &mut [epoll_event],
+    timeout_ms: c_int,
+) -> Result<usize, i32> {
+    let (epoll, len) = (epoll.as_raw_fd(), len(events));
+    // SAFETY: the kernel writes at most `len` events to the start of `events`, which is borrowed
+    // mutably and at least as long.
+    let result = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), len, timeout_ms) };
+    count(result.into())
+}
+
+/// `epoll_pwait2(2)` with no signal mask; otherwise as [`epoll_wait`].
+///
+/// By its number: the C library has had the function only since glibc 2.35.
+pub(crate) fn epoll_pwait2(
+    epoll: BorrowedFd<'_>,
+    events: &mut [epoll_event],
+    timeout: &Timespec,
+) -> Result<usize, i32> {
+    const MASK_BYTES: usize = 0;
+    let (epoll, len) = (c_long::from(epoll.as_raw_fd()), c_long::from(len(events)));
+    // SAFETY: the six arguments are those of the system call, each as wide as a register. The
+    // kernel writes at most `len` events to the start of `events`, which is borrowed mutably and at
+    // least as long; it reads `timeout`, which is laid out as it expects and alive for the call;
+    // it reads no mask, as there is none.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait2,
+            epoll,
+            events.as_mut_ptr(),
+            len,
+            ptr::from_ref(timeout),
+            ptr::null::<libc::sigset_t>(),
+            MASK_BYTES,
+        )
+    };
+    count(result)
+}
+
+/// As many events as the kernel may write.
+fn len(events: &[epoll_event]) -> c_int {
+    c_int::try_from(events.len()).unwrap_or(c_int::MAX)
+}
+
+/// What a system call returned: a count, or -1 with the reason in `errno`.
+fn count(result: c_long) -> Result<usize, i32> {
+    // The last OS error always is an errno.
+    usize::try_from(result).map_err(|_| io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
