@@ -1,0 +1,163 @@
+//! The command line: what was asked for, and the help text.
+
+use crate::step::{Mode, STEPS, Step};
+
+/// What the caller asked for.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Print the help text.
+    Help,
+    /// Print the names of the steps.
+    List,
+    /// Print the op table.
+    OpTable,
+    /// Run these steps, in this order.
+    Steps(Vec<&'static Step>, Mode),
+}
+
+/// Reads the arguments that follow the program's name.
+///
+/// # Errors
+///
+/// A sentence for the caller: the argument that was not understood, or the step that is unknown.
+pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> {
+    let args: Vec<String> = args.into_iter().collect();
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(Command::Help);
+    }
+    match args.split_first() {
+        None => Ok(Command::Help),
+        Some((name, options)) if name == "ci" => parse_ci(options),
+        Some((name, options)) => parse_step(step(name)?, options),
+    }
+}
+
+fn parse_ci(options: &[String]) -> Result<Command, String> {
+    let mut only = Vec::new();
+    let mut mode = Mode::Check;
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match option.as_str() {
+            "--fix" => mode = Mode::Fix,
+            "--list" => return Ok(Command::List),
+            "--only" => {
+                let names = options.next().ok_or("--only needs the name of a step")?;
+                for name in names.split(',') {
+                    only.push(step(name)?);
+                }
+            }
+            other => return Err(format!("cargo xtask ci does not know {other:?}")),
+        }
+    }
+    let steps = if only.is_empty() {
+        STEPS.iter().collect()
+    } else {
+        only
+    };
+    Ok(Command::Steps(steps, mode))
+}
+
+fn parse_step(step: &'static Step, options: &[String]) -> Result<Command, String> {
+    let prints = step.name == "op-table";
+    match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] if prints => Ok(Command::OpTable),
+        [] | ["--check"] => Ok(Command::Steps(vec![step], Mode::Check)),
+        ["--fix"] => Ok(Command::Steps(vec![step], Mode::Fix)),
+        _ => Err(format!(
+            "cargo xtask {} takes --check or --fix, not {options:?}",
+            step.name
+        )),
+    }
+}
+
+fn step(name: &str) -> Result<&'static Step, String> {
+    STEPS
+        .iter()
+        .find(|step| step.name == name)
+        .ok_or_else(|| format!("there is no step {name:?}; cargo xtask ci --list names them"))
+}
+
+/// The help text.
+pub(crate) fn help() -> String {
+    format!(
+        "\
+The tasks of the workspace.
+
+  cargo xtask ci                    run every step; a failed one does not stop the others
+  cargo xtask ci --only STEP,STEP   run these steps alone
+  cargo xtask ci --fix              mend what can be mended, check the rest
+  cargo xtask ci --list             name the steps
+  cargo xtask STEP [--fix]          run one step
+  cargo xtask op-table              print the epoll op table (--check: hold its copy against the code)
+
+Steps:
+{}",
+        list()
+    )
+}
+
+/// One line a step: its name and what it does.
+pub(crate) fn list() -> String {
+    STEPS
+        .iter()
+        .map(|step| format!("  {:<9} {}\n", step.name, step.about))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    fn names(line: &str) -> (Vec<&'static str>, Mode) {
+        match parsed(line) {
+            Ok(Command::Steps(steps, mode)) => (steps.iter().map(|step| step.name).collect(), mode),
+            other => panic!("{line:?} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn ci_alone_runs_every_step() {
+        let (steps, mode) = names("ci");
+        assert_eq!(steps.len(), STEPS.len());
+        assert_eq!(mode, Mode::Check);
+    }
+
+    #[test]
+    fn only_takes_a_list_and_may_be_repeated() {
+        let (steps, mode) = names("ci --only fmt,tidy --fix --only layers");
+        assert_eq!(steps, ["fmt", "tidy", "layers"]);
+        assert_eq!(mode, Mode::Fix);
+    }
+
+    #[test]
+    fn a_step_is_a_command() {
+        assert_eq!(names("layers"), (vec!["layers"], Mode::Check));
+        assert_eq!(names("unsafe --fix"), (vec!["unsafe"], Mode::Fix));
+        assert_eq!(names("op-table --check"), (vec!["op-table"], Mode::Check));
+    }
+
+    #[test]
+    fn op_table_alone_prints() {
+        assert!(matches!(parsed("op-table"), Ok(Command::OpTable)));
+    }
+
+    #[test]
+    fn nothing_and_help_print_the_help() {
+        assert!(matches!(parsed(""), Ok(Command::Help)));
+        assert!(matches!(parsed("ci --help"), Ok(Command::Help)));
+        assert!(STEPS.iter().all(|step| help().contains(step.about)));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        assert!(parsed("dance").unwrap_err().contains("dance"));
+        assert!(parsed("ci --only fmt,dance").unwrap_err().contains("dance"));
+        assert!(parsed("ci --quick").unwrap_err().contains("--quick"));
+        assert!(parsed("ci --only").unwrap_err().contains("--only"));
+        assert!(parsed("tidy --fast").unwrap_err().contains("--fast"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Runs steps one after the other, times them, and sums up.
+
+use std::fmt;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::step::{Failure, Mode, Step, Verdict};
+use crate::workspace::Workspace;
+
+/// How one step ended, and how long it took.
+struct Outcome {
+    step: &'static str,
+    result: Result<Verdict, Failure>,
+    time: Duration,
+}
+
+/// Runs all of `steps`: a failed one does not keep the later ones from running, but makes the tool
+/// end with an error.
+pub(crate) fn run(workspace: &Workspace, steps: &[&'static Step], mode: Mode) -> ExitCode {
+    let mut outcomes = Vec::with_capacity(steps.len());
+    for step in steps {
+        println!("==> {}: {}", step.name, step.about);
+        let (result, time) = timed(|| (step.run)(workspace, mode));
+        let outcome = Outcome {
+            step: step.name,
+            result,
+            time,
+        };
+        println!("{outcome}\n");
+        outcomes.push(outcome);
+    }
+    if outcomes.len() > 1 {
+        summarize(&outcomes);
+    }
+    let failed = outcomes.iter().any(|outcome| outcome.result.is_err());
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn summarize(outcomes: &[Outcome]) {
+    println!("==> summary");
+    for outcome in outcomes {
+        println!("{outcome}");
+    }
+    let total: Duration = outcomes.iter().map(|outcome| outcome.time).sum();
+    println!("{} in {:.1} s", tally(outcomes), total.as_secs_f64());
+}
+
+fn tally(outcomes: &[Outcome]) -> String {
+    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|&o| wanted(o)).count();
+    let ok = count(|outcome| matches!(outcome.result, Ok(Verdict::Passed)));
+    let skipped = count(|outcome| matches!(outcome.result, Ok(Verdict::Skipped(_))));
+    let failed = count(|outcome| outcome.result.is_err());
+    format!("steps: {ok} ok, {failed} failed, {skipped} skipped")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tool times its own steps; no loop is concerned"
+)]
+fn timed<R>(work: impl FnOnce() -> R) -> (R, Duration) {
+    let start = Instant::now();
+    let result = work();
+    (result, start.elapsed())
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, why) = match &self.result {
+            Ok(Verdict::Passed) => ("ok", String::new()),
+            Ok(Verdict::Skipped(why)) => ("skipped", format!("  {why}")),
+            Err(failure) => ("FAILED", format!("  {failure}")),
+        };
+        write!(
+            f,
+            "{word:<7} {:<9} {:>6.1} s{why}",
+            self.step,
+            self.time.as_secs_f64()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(result: Result<Verdict, Failure>) -> Outcome {
+        Outcome {
+            step: "tidy",
+            result,
+            time: Duration::from_millis(1_250),
+        }
+    }
+
+    fn failed() -> Result<Verdict, Failure> {
+        Err(Failure::Findings("2 findings".to_owned()))
+    }
+
+    #[test]
+    fn a_line_tells_verdict_name_time_and_reason() {
+        let line = outcome(failed()).to_string();
+        assert_eq!(line, "FAILED  tidy         1.2 s  2 findings");
+    }
+
+    #[test]
+    fn each_verdict_is_counted_as_itself() {
+        let outcomes = [
+            Ok(Verdict::Passed),
+            failed(),
+            Ok(Verdict::Skipped("no tool")),
+            failed(),
+        ];
+        let outcomes = outcomes.map(outcome);
+        assert_eq!(tally(&outcomes), "steps: 1 ok, 2 failed, 1 skipped");
+    }
+}
