@@ -1,1 +1,173 @@
-//! An event loop as a pure step machine: events, priorities, timers, signals and the turn, with no syscall in it.
+//! The event loop itself, with no syscall in it: a step machine that knows no kernel, no clock and
+//! no thread, and never calls user code.
+//!
+//! A [`Core`] holds events. Each waits for readiness of a file descriptor, for a signal, for a
+//! timeout, or for a mixture of one of these and a timeout. A *front* drives it: it asks for the
+//! next [`Step`], does what that says, and reports what came of it. Time, readiness and signals
+//! come in as arguments; what the kernel is to be told goes out as values.
+//!
+//! # The turn
+//!
+//! [`Core::step`] goes round this list.
+//!
+//! 1. Leave if a break or an exit was asked for, also before the run began.
+//! 2. Leave if no event is pending or active, unless told to stay.
+//! 3. What was activated *later* is active now.
+//! 4. Wait ([`Step::Wait`]): not at all if anything is active or the run is non-blocking; else until
+//!    the earliest deadline by a fresh clock ([`Step::Time`] before); else for ever. The net changes
+//!    of interest go with it.
+//! 5. Take what the wait brought: readiness ([`Core::report`]), refusals ([`Core::refuse`]), signals
+//!    ([`Core::catch`]), in this order.
+//! 6. Read the clock once, if any timeout runs ([`Step::Time`]), and make active what is due.
+//! 7. Run the most urgent priority that has an active event ([`Step::Run`], once for each), first
+//!    come, first run, until its queue is empty. What is activated meanwhile runs too; something more
+//!    urgent ends the turn after the callback that runs.
+//! 8. A run [`Mode::Once`] or [`Mode::NonBlocking`] goes on with the less urgent priorities in 7 and
+//!    ends when nothing is active.
+//!
+//! # Order
+//!
+//! - Among active events of one priority: in the order in which they became active.
+//! - Several events of one file descriptor, or of one signal, become active in the order in which
+//!   they were added.
+//! - Timeouts become active by deadline, and those with equal deadlines in the order in which they
+//!   were started; after the I/O of the same turn.
+//!
+//! # Cost
+//!
+//! | operation | cost |
+//! |---|---|
+//! | [`insert`](Core::insert), [`activate`](Core::activate), [`set_priority`](Core::set_priority) | `O(1)` |
+//! | [`add`](Core::add), [`delete`](Core::delete), [`remove`](Core::remove) | `O(1)`, `+ O(log n)` in the timeouts that run if it has one, `+ O(k)` in the events of its file descriptor or signal |
+//! | starting a timeout anew, later than before | `O(1)` |
+//! | a report, a signal | `O(k)` in the events it is for |
+//! | a step | `O(1)`, `+ O(log n)` for each timeout that is due |
+//!
+//! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
+//! will be. An event takes a slot of about 150 bytes and its payload; a file descriptor 48 bytes, and
+//! 4 more in the changelist, for each number up to the highest.
+//!
+//! # Why a step machine
+//!
+//! The rules of the turn stand in one place and are tried without a kernel, a million schedules in a
+//! second. Callbacks run where the front calls them, with no borrow of the core held, so each front
+//! chooses how: a closure with `&mut` access to the loop, a C function, the waker of a task.
+//!
+//! # Compared with libevent
+//!
+//! `event.c` and `evmap.c`. The documentation of each item names its counterpart and what differs.
+//!
+//! # Examples
+//!
+//! An event that is activated by hand; for a timer see the README.
+//!
+//! ```
+//! use evloop_core::{Core, Kind, Mode, Outcome, Spec, Step};
+//! use evloop_changelist::Ready;
+//!
+//! let mut core = Core::new();
+//! let id = core.insert(Spec { persistent: true, ..Spec::new(Kind::Plain) }, "payload").unwrap();
+//! core.activate(id, Ready::READ).unwrap();
+//!
+//! core.begin(Mode::NonBlocking).unwrap();
+//! loop {
+//!     match core.step() {
+//!         Step::Time => core.set_now(0),
+//!         Step::Wait(_) => core.waited(),
+//!         Step::Run(activation) => {
+//!             assert_eq!((activation.id, activation.ready), (id, Ready::READ));
+//!             let _ = core.finish(id, None);
+//!         }
+//!         Step::Done(outcome) => break assert_eq!(outcome, Outcome::Done),
+//!     }
+//! }
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod active;
+mod error;
+mod event;
+mod fd_map;
+mod inspect;
+mod life;
+mod run;
+mod slab;
+mod step;
+
+use evloop_signals::SignalMap;
+use evloop_timers::Timers;
+
+use crate::active::ActiveQueues;
+use crate::event::Event;
+use crate::fd_map::FdMap;
+use crate::run::Requests;
+use crate::slab::Slab;
+use crate::step::Phase;
+
+pub use crate::error::{AddError, InsertError, NoSuchEvent, Reentrant};
+pub use crate::event::{Kind, Ownership, Priority, Spec};
+pub use crate::inspect::{EventInfo, Stats};
+pub use crate::life::{Demand, Leaving, Release};
+pub use crate::run::{Mode, Outcome};
+pub use crate::slab::EventId;
+pub use crate::step::{Activation, Step};
+
+/// The loop: its events, what they wait for, and where in the turn it is.
+///
+/// `T` is what a front attaches to each event: a closure, a function pointer, a waker.
+#[derive(Debug)]
+pub struct Core<T> {
+    events: Slab<Event<T>>,
+    fds: FdMap,
+    signals: SignalMap<u32>,
+    /// The signals that the front was asked to catch, a bit each.
+    caught: u64,
+    timers: Timers<u32>,
+    active: ActiveQueues,
+    /// Events that are pending and not internal.
+    pending: usize,
+    phase: Phase,
+    mode: Mode,
+    requests: Requests,
+    running: Option<EventId>,
+    now_ns: u64,
+    /// Neither a wait nor a callback came since the time was set.
+    now_is_fresh: bool,
+    stats: Stats,
+}
+
+impl<T> Core<T> {
+    /// A loop without events.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            events: Slab::new(),
+            fds: FdMap::new(),
+            signals: SignalMap::new(),
+            caught: 0,
+            timers: Timers::new(),
+            active: ActiveQueues::new(),
+            pending: 0,
+            phase: Phase::Idle,
+            mode: Mode::UntilEmpty,
+            requests: Requests::default(),
+            running: None,
+            now_ns: 0,
+            now_is_fresh: false,
+            stats: Stats::default(),
+        }
+    }
+}
+
+impl<T> Default for Core<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;

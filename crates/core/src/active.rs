@@ -1,0 +1,179 @@
+//! The queues of active events: one for each priority, and the *later* queue.
+//!
+//! A queue is a list through the events themselves, so an event is taken out of the middle in
+//! `O(1)` and nothing is allocated. A set of 256 bits tells which queues are not empty.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use crate::event::{Event, Priority, State};
+use crate::slab::{NONE, Slab};
+
+/// First in, first out.
+#[derive(Clone, Copy, Debug)]
+struct Queue {
+    head: u32,
+    tail: u32,
+}
+
+impl Queue {
+    const EMPTY: Self = Self {
+        head: NONE,
+        tail: NONE,
+    };
+
+    fn push<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+        let event = &mut events[slot];
+        event.prev = self.tail;
+        event.next = NONE;
+        match self.tail {
+            NONE => self.head = slot,
+            tail => events[tail].next = slot,
+        }
+        self.tail = slot;
+    }
+
+    fn unlink<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+        let Event { prev, next, .. } = events[slot];
+        match prev {
+            NONE => self.head = next,
+            prev => events[prev].next = next,
+        }
+        match next {
+            NONE => self.tail = prev,
+            next => events[next].prev = prev,
+        }
+    }
+
+    fn iter<T>(self, events: &Slab<Event<T>>) -> impl Iterator<Item = u32> {
+        let some = |slot: u32| Some(slot).filter(|slot| *slot != NONE);
+        core::iter::successors(some(self.head), move |slot| some(events[*slot].next))
+    }
+}
+
+/// Active events by priority. Every operation is `O(1)`.
+#[derive(Debug)]
+pub(crate) struct ActiveQueues {
+    queues: Box<[Queue]>,
+    /// Bit `p % 64` of word `p / 64`: the queue of priority `p` is not empty.
+    occupied: [u64; LEVELS / 64],
+    later: Queue,
+    len: usize,
+}
+
+/// One for each value of a [`Priority`].
+const LEVELS: usize = 256;
+
+impl ActiveQueues {
+    pub(crate) fn new() -> Self {
+        Self {
+            queues: vec![Queue::EMPTY; LEVELS].into_boxed_slice(),
+            occupied: [0; LEVELS / 64],
+            later: Queue::EMPTY,
+            len: 0,
+        }
+    }
+
+    /// How many events are in the queues of the priorities; those in the later queue not counted.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn is_later_empty(&self) -> bool {
+        self.later.head == NONE
+    }
+
+    /// The most urgent priority with an active event.
+    pub(crate) fn most_urgent(&self) -> Option<Priority> {
+        let word = self.occupied.iter().position(|bits| *bits != 0)?;
+        let bit = self.occupied[word].trailing_zeros();
+        let level = word * 64 + bit as usize;
+        Some(Priority(u8::try_from(level).expect("4 words of 64 bits")))
+    }
+
+    /// The event that has been longest in the queue of this priority.
+    pub(crate) fn first(&self, priority: Priority) -> Option<u32> {
+        Some(self.queues[usize::from(priority.0)].head).filter(|slot| *slot != NONE)
+    }
+
+    /// Puts an event that is in no queue at the end of its priority's.
+    pub(crate) fn push<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+        let event = &mut events[slot];
+        debug_assert!(!event.state.intersects(State::QUEUED));
+        event.state.insert(State::ACTIVE);
+        let level = usize::from(event.spec.priority.0);
+        self.queues[level].push(events, slot);
+        self.occupied[level / 64] |= 1 << (level % 64);
+        self.len += 1;
+    }
+
+    /// Puts an event that is in no queue at the end of the later queue.
+    pub(crate) fn push_later<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+        debug_assert!(!events[slot].state.intersects(State::QUEUED));
+        events[slot].state.insert(State::LATER);
+        self.later.push(events, slot);
+    }
+
+    /// Takes an event out of the queue it is in, if it is in one.
+    pub(crate) fn unlink<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+        let state = events[slot].state;
+        if state.contains(State::ACTIVE) {
+            let level = usize::from(events[slot].spec.priority.0);
+            self.queues[level].unlink(events, slot);
+            if self.queues[level].head == NONE {
+                self.occupied[level / 64] &= !(1 << (level % 64));
+            }
+            self.len -= 1;
+        } else if state.contains(State::LATER) {
+            self.later.unlink(events, slot);
+        }
+        events[slot].state.remove(State::QUEUED);
+    }
+
+    /// Moves what is in the later queue to the queues of the priorities, in order.
+    pub(crate) fn splice_later<T>(&mut self, events: &mut Slab<Event<T>>) {
+        while self.later.head != NONE {
+            let slot = self.later.head;
+            self.unlink(events, slot);
+            self.push(events, slot);
+        }
+    }
+
+    /// Panics unless the queues hold exactly the events whose state says so, properly linked.
+    pub(crate) fn check_invariants<T>(&self, events: &Slab<Event<T>>) {
+        let mut active = 0;
+        for (level, queue) in self.queues.iter().enumerate() {
+            let occupied = self.occupied[level / 64] & 1 << (level % 64) != 0;
+            assert_eq!(
+                occupied,
+                queue.head != NONE,
+                "occupied bit of priority {level}"
+            );
+            let mut last = NONE;
+            for slot in queue.iter(events) {
+                let event = &events[slot];
+                assert_eq!(event.state & State::QUEUED, State::ACTIVE);
+                assert_eq!(usize::from(event.spec.priority.0), level);
+                assert_eq!(event.prev, last);
+                last = slot;
+                active += 1;
+            }
+            assert_eq!(queue.tail, last);
+        }
+        assert_eq!(active, self.len);
+        let later = self.later.iter(events).count();
+        assert!(
+            self.later
+                .iter(events)
+                .all(|slot| events[slot].state & State::QUEUED == State::LATER)
+        );
+        let queued = |state| {
+            events
+                .iter()
+                .filter(|(_, e)| e.state.contains(state))
+                .count()
+        };
+        assert_eq!(queued(State::ACTIVE), active);
+        assert_eq!(queued(State::LATER), later);
+    }
+}

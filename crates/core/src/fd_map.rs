@@ -1,0 +1,343 @@
+//! The interest table: for each file descriptor its events, and what the kernel holds for it.
+//!
+//! It lives here and not in the backend, so that a backend can be rebuilt from it. A table entry is
+//! found by the file descriptor's number; the kernel's reports carry a [`Token`], so that a report
+//! for a file that is gone is told from one for the file that took over its number.
+
+use alloc::vec::Vec;
+
+use evloop_changelist::{Changelist, Interest, RawFd, Token, Trigger};
+use smallvec::SmallVec;
+
+use crate::event::{Event, Kind, Ownership};
+use crate::slab::Slab;
+
+/// The interest table, and what of it the kernel was not told yet.
+#[derive(Debug)]
+pub(crate) struct FdMap {
+    /// By number. Numbers are small: the kernel gives out the lowest that is free.
+    entries: Vec<FdEntry>,
+    changes: Changelist,
+    /// Changes that came to nothing and were not told.
+    pub(crate) skipped: u64,
+    /// Changes that were told.
+    pub(crate) told: u64,
+}
+
+/// One file descriptor.
+#[derive(Debug)]
+struct FdEntry {
+    /// Its pending events with an interest, in the order in which they were added.
+    events: SmallVec<[u32; 2]>,
+    /// What the kernel holds. Empty: the file descriptor is not in the kernel's interest set.
+    held: Interest,
+    trigger: Trigger,
+    ownership: Ownership,
+    /// Nobody wants what the kernel holds, and it reported something: it must be told now.
+    quench: bool,
+    /// How often the number was registered.
+    generation: u32,
+}
+
+impl FdEntry {
+    fn new() -> Self {
+        Self {
+            events: SmallVec::new(),
+            held: Interest::empty(),
+            trigger: Trigger::Level,
+            ownership: Ownership::Owned,
+            quench: false,
+            generation: 0,
+        }
+    }
+
+    fn wanted<T>(&self, events: &Slab<Event<T>>) -> Interest {
+        self.events
+            .iter()
+            .map(|slot| events[*slot].interest())
+            .collect()
+    }
+}
+
+/// What must be asked of the kernel before an event can be on a file descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Nothing: the kernel knows the file descriptor.
+    Known,
+    /// To hold this interest in it, for the first time or again.
+    First(Token, Interest),
+    /// The events of the file descriptor are of the other trigger.
+    MixedTrigger,
+}
+
+impl FdMap {
+    pub(crate) const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            changes: Changelist::new(),
+            skipped: 0,
+            told: 0,
+        }
+    }
+
+    /// What is asked of the kernel before an event with this interest and trigger can be on `fd`.
+    /// `but`, which may be on it already, is that event.
+    pub(crate) fn admit<T>(
+        &mut self,
+        events: &Slab<Event<T>>,
+        fd: RawFd,
+        interest: Interest,
+        trigger: Trigger,
+        but: u32,
+    ) -> Admission {
+        let index = index(fd);
+        if index >= self.entries.len() {
+            self.entries.resize_with(index + 1, FdEntry::new);
+        }
+        let entry = &self.entries[index];
+        let mut others = entry.events.iter().filter(|slot| **slot != but).peekable();
+        if others.peek().is_some() && entry.trigger != trigger {
+            Admission::MixedTrigger
+        } else if entry.held.is_empty() {
+            let token = Token {
+                slot: slot(fd),
+                generation: entry.generation.wrapping_add(1),
+            };
+            let others: Interest = others.map(|slot| events[*slot].interest()).collect();
+            Admission::First(token, interest.union(others))
+        } else {
+            Admission::Known
+        }
+    }
+
+    /// The kernel holds `interest` in a file descriptor that [`FdMap::admit`] called `First`.
+    pub(crate) fn registered(&mut self, fd: RawFd, interest: Interest, trigger: Trigger) {
+        let entry = &mut self.entries[index(fd)];
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.held = interest;
+        entry.trigger = trigger;
+        entry.ownership = Ownership::Owned;
+    }
+
+    /// Puts an event on its file descriptor, which was admitted, or says again that it wants what
+    /// it wants if it is there. `first`: the kernel was told by [`FdMap::registered`].
+    pub(crate) fn insert<T>(&mut self, events: &Slab<Event<T>>, slot: u32, first: bool) {
+        let Kind::Io {
+            fd,
+            interest,
+            trigger,
+            ownership,
+        } = events[slot].spec.kind
+        else {
+            return;
+        };
+        let entry = &mut self.entries[index(fd)];
+        if !entry.events.contains(&slot) {
+            entry.events.push(slot);
+        }
+        entry.quench = false;
+        if ownership == Ownership::Borrowed {
+            entry.ownership = Ownership::Borrowed;
+        }
+        if !first {
+            self.record(events, fd, interest, trigger);
+        }
+    }
+
+    /// Takes an event from its file descriptor; does nothing where it is not on it.
+    pub(crate) fn remove<T>(&mut self, events: &Slab<Event<T>>, slot: u32) {
+        let Kind::Io { fd, .. } = events[slot].spec.kind else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(index(fd)) else {
+            return;
+        };
+        let Some(position) = entry.events.iter().position(|other| *other == slot) else {
+            return;
+        };
+        entry.events.remove(position);
+        if !entry.held.is_empty() {
+            let trigger = entry.trigger;
+            self.record(events, fd, Interest::empty(), trigger);
+        }
+    }
+
+    /// Records what became of the interest in `fd`; `added` was asked for again or anew.
+    fn record<T>(&mut self, events: &Slab<Event<T>>, fd: RawFd, added: Interest, trigger: Trigger) {
+        let entry = &mut self.entries[index(fd)];
+        let wanted = entry.wanted(events);
+        let token = Token {
+            slot: slot(fd),
+            generation: entry.generation,
+        };
+        let change = self.changes.record(fd, token, entry.held, entry.trigger);
+        change.set_trigger(trigger);
+        entry.trigger = trigger;
+        change.add(added);
+        change.delete(change.wanted().difference(wanted));
+    }
+
+    /// What the kernel must be told before it waits; settled by [`FdMap::commit`].
+    pub(crate) fn changes(&self) -> &[evloop_changelist::Entry] {
+        self.changes.entries()
+    }
+
+    /// Drops from the changes those that the kernel need not be told.
+    ///
+    /// That a source is owned means that its file is the one that the kernel knows. Then what comes
+    /// to nothing is skipped, and so is a last delete: it may well be followed by an add, and if it
+    /// is not, the first report takes it back ([`FdMap::quench`]). Not so for writing: a file is
+    /// nearly always ready for it, and would be reported at once.
+    pub(crate) fn prune(&mut self) {
+        if self.changes.is_empty() {
+            return;
+        }
+        let before = self.changes.len();
+        let entries = &self.entries;
+        self.changes.retain(|item| {
+            let entry = &entries[index(item.fd)];
+            if entry.ownership == Ownership::Borrowed || entry.quench {
+                return item.change.op().is_some();
+            }
+            let keeps = item.change.wanted().is_empty() && !entry.held.contains(Interest::WRITE);
+            item.change.is_needed() && !keeps
+        });
+        self.skipped += (before - self.changes.len()) as u64;
+    }
+
+    /// The kernel was told the changes.
+    pub(crate) fn commit(&mut self) {
+        self.told += self.changes.len() as u64;
+        for item in self.changes.entries() {
+            let entry = &mut self.entries[index(item.fd)];
+            entry.held = item.change.wanted();
+            entry.quench = false;
+        }
+        self.changes.clear();
+    }
+
+    /// The events that a report under this token is for; `None` where the token is of an earlier
+    /// registration.
+    pub(crate) fn reported(&self, token: Token) -> Option<&[u32]> {
+        let entry = self.entries.get(token.slot as usize)?;
+        (entry.generation == token.generation && !entry.held.is_empty())
+            .then_some(entry.events.as_slice())
+    }
+
+    /// Something was reported that nobody wants: the kernel is told so before the next wait.
+    pub(crate) fn quench<T>(&mut self, events: &Slab<Event<T>>, token: Token) {
+        let fd = fd(token.slot);
+        let entry = &mut self.entries[index(fd)];
+        entry.quench = true;
+        let trigger = entry.trigger;
+        self.record(events, fd, Interest::empty(), trigger);
+    }
+
+    /// The kernel refused a change and holds nothing for this registration any more.
+    pub(crate) fn refused(&mut self, token: Token) {
+        if let Some(entry) = self.entries.get_mut(token.slot as usize)
+            && entry.generation == token.generation
+        {
+            entry.held = Interest::empty();
+            self.changes.remove(fd(token.slot));
+        }
+    }
+
+    /// Whether the kernel holds interest in `fd` though no event wants any.
+    /// If so it counts as told that it ends.
+    pub(crate) fn give_up(&mut self, fd: RawFd) -> bool {
+        let Some(entry) = self.entries.get_mut(index(fd)) else {
+            return false;
+        };
+        if !entry.events.is_empty() || entry.held.is_empty() {
+            return false;
+        }
+        entry.held = Interest::empty();
+        entry.quench = false;
+        self.changes.remove(fd);
+        true
+    }
+
+    /// What the kernel holds, as far as it was told: number, interest, trigger and token.
+    pub(crate) fn held(&self) -> impl Iterator<Item = (RawFd, Interest, Trigger, Token)> {
+        (0..)
+            .zip(&self.entries)
+            .filter(|(_, entry)| !entry.held.is_empty())
+            .map(|(slot, entry)| {
+                (
+                    fd(slot),
+                    entry.held,
+                    entry.trigger,
+                    Token {
+                        slot,
+                        generation: entry.generation,
+                    },
+                )
+            })
+    }
+
+    /// Panics unless the table and the events agree.
+    pub(crate) fn check_invariants<T>(&self, events: &Slab<Event<T>>) {
+        self.changes.check_invariants();
+        for (slot, entry) in (0..).zip(&self.entries) {
+            for event in &entry.events {
+                let Kind::Io {
+                    fd,
+                    interest,
+                    trigger,
+                    ..
+                } = events[*event].spec.kind
+                else {
+                    panic!("event {event} of file descriptor {slot} is not for one");
+                };
+                assert_eq!(index(fd), slot as usize);
+                assert_eq!(trigger, entry.trigger, "trigger of file descriptor {fd}");
+                assert!(
+                    !interest.is_empty(),
+                    "a paused event is on file descriptor {fd}"
+                );
+            }
+            let told = match self.changes.get(fd(slot)) {
+                Some(change) => {
+                    assert_eq!(change.held(), entry.held, "held for file descriptor {slot}");
+                    change.wanted()
+                }
+                None => entry.held,
+            };
+            let wanted = entry.wanted(events);
+            if wanted.is_empty() {
+                continue;
+            }
+            // Empty where the kernel refused: the event was told so.
+            assert!(
+                told == wanted || told.is_empty(),
+                "file descriptor {slot}: {told:?}"
+            );
+        }
+    }
+}
+
+/// File descriptors are not negative: [`Core::insert`](crate::Core::insert) refuses such.
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "checked where a file descriptor enters"
+)]
+const fn index(fd: RawFd) -> usize {
+    fd as usize
+}
+
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "checked where a file descriptor enters"
+)]
+const fn slot(fd: RawFd) -> u32 {
+    fd as u32
+}
+
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "a slot is a file descriptor's number"
+)]
+const fn fd(slot: u32) -> RawFd {
+    slot as RawFd
+}

@@ -1,0 +1,58 @@
+//! How a run is begun, how it can be ended, and what it says at its end.
+
+/// When a run ends by itself. Every run ends when an exit or a break is asked for.
+///
+/// # Compared with libevent
+///
+/// The flags of `event_base_loop`. `EVLOOP_NONBLOCK` there goes on for as long as anything is
+/// ready; here it is one turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// When no event is pending or active.
+    #[default]
+    UntilEmpty,
+    /// When something was active and all that was active has run; waits for it.
+    Once,
+    /// After one look at the kernel, when all that was active then has run; never waits.
+    NonBlocking,
+    /// Not even when no event is pending or active: it waits for one from elsewhere.
+    StayOnEmpty,
+}
+
+impl Mode {
+    /// Whether the turn runs everything that is active, not the most urgent level alone.
+    pub(crate) const fn runs_all_levels(self) -> bool {
+        matches!(self, Self::Once | Self::NonBlocking)
+    }
+}
+
+/// Why a run ended.
+///
+/// # Compared with libevent
+///
+/// `event_base_loop` returns 1 for [`Outcome::Empty`] and 0 for the others, which
+/// `event_base_got_exit` and `event_base_got_break` tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub enum Outcome {
+    /// No event was pending or active.
+    Empty,
+    /// An exit was asked for: the callbacks of the turn have run.
+    Exit,
+    /// A break was asked for: the callback that ran then was the last.
+    Break,
+    /// A run [`Mode::Once`] or [`Mode::NonBlocking`] has done its work.
+    Done,
+}
+
+/// What was asked of the run. Requests made before a run began count for it; the run that ends by
+/// one uses it up.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Requests {
+    /// Leave at the top of the next turn.
+    pub(crate) exit: bool,
+    /// Leave after the callback that runs.
+    pub(crate) stop: bool,
+    /// Look at the kernel again after the callback that runs.
+    pub(crate) rescan: bool,
+}

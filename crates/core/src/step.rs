@@ -1,0 +1,478 @@
+//! The turn of the loop, as a step machine.
+//!
+//! [`Core::step`] is the list of the crate's documentation, in order: leave, splice, wait, report,
+//! expire, run. It returns whenever the front has something to do, and goes on from there at the
+//! next call.
+
+use core::time::Duration;
+
+use evloop_changelist::{Ready, Token};
+use evloop_signals::Signal;
+
+use crate::Core;
+use crate::error::Reentrant;
+use crate::event::{Priority, State};
+use crate::life::{Leaving, nanoseconds};
+use crate::run::{Mode, Outcome};
+use crate::slab::EventId;
+
+/// What the front is to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// Say what time it is: [`Core::set_now`].
+    Time,
+    /// Tell the kernel [`Core::changes`] and wait for this long (`None`: for ever). Then say so
+    /// by [`Core::waited`], and what was learnt by [`Core::report`], [`Core::refuse`] and
+    /// [`Core::catch`].
+    Wait(Option<Duration>),
+    /// Run the callback of an event: [`Core::take`] its payload, and give it back by
+    /// [`Core::finish`].
+    Run(Activation),
+    /// The run is over.
+    Done(Outcome),
+}
+
+/// An event whose callback is to run, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activation {
+    /// The event.
+    pub id: EventId,
+    /// All that happened since its callback ran last.
+    pub ready: Ready,
+    /// How often its signal was caught since.
+    pub count: u64,
+    /// Where the kernel refused a change of interest in its file descriptor: why. Else 0.
+    pub errno: i32,
+}
+
+/// Where in the turn the loop is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No run.
+    Idle,
+    /// The turn begins.
+    Top,
+    /// What is later is now; the wait comes next.
+    BeforeWait,
+    /// The front waits.
+    Waiting,
+    /// What the wait brought has been reported.
+    Waited,
+    /// Callbacks run; those of the level named only, once one has been.
+    Dispatch(Option<Priority>),
+}
+
+impl<T> Core<T> {
+    /// Begins a run.
+    ///
+    /// # Errors
+    ///
+    /// [`Reentrant`] if a run has begun and was neither done nor [aborted](Core::abort).
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loop`.
+    pub fn begin(&mut self, mode: Mode) -> Result<(), Reentrant> {
+        if self.phase != Phase::Idle {
+            return Err(Reentrant);
+        }
+        self.mode = mode;
+        self.now_is_fresh = false;
+        self.phase = Phase::Top;
+        Ok(())
+    }
+
+    /// Ends a run in its middle: because the wait failed, or a callback panicked. What is active
+    /// stays active; nothing is lost.
+    pub fn abort(&mut self) {
+        self.phase = Phase::Idle;
+        if let Some(id) = self.running.take()
+            && let Some(event) = self.events.get_mut(id)
+        {
+            event.state.remove(State::RUNNING);
+        }
+    }
+
+    /// Does the next part of the turn, up to where the front is needed.
+    ///
+    /// # Panics
+    ///
+    /// In debug builds if the front has not done what the step before asked for.
+    pub fn step(&mut self) -> Step {
+        loop {
+            match self.phase {
+                Phase::Idle => return Step::Done(Outcome::Break),
+                Phase::Top => {
+                    if let Some(outcome) = self.leave() {
+                        return self.done(outcome);
+                    }
+                    self.stats.turns += 1;
+                    self.active.splice_later(&mut self.events);
+                    self.phase = Phase::BeforeWait;
+                }
+                Phase::BeforeWait => {
+                    let Some(timeout) = self.timeout() else {
+                        return Step::Time;
+                    };
+                    self.fds.prune();
+                    self.now_is_fresh = false;
+                    self.stats.waits += 1;
+                    self.phase = Phase::Waiting;
+                    return Step::Wait(timeout.finite());
+                }
+                Phase::Waiting => {
+                    debug_assert!(false, "the front has not said that it waited");
+                    self.waited();
+                }
+                Phase::Waited => {
+                    if !self.timers.is_empty() {
+                        if !self.now_is_fresh {
+                            return Step::Time;
+                        }
+                        self.expire();
+                    }
+                    self.phase = Phase::Dispatch(None);
+                }
+                Phase::Dispatch(level) => match self.next(level) {
+                    Next::Run(slot) => return self.run(slot),
+                    Next::Done if self.is_work_done(level) => return self.done(Outcome::Done),
+                    Next::Done | Next::Leave => self.phase = Phase::Top,
+                },
+            }
+        }
+    }
+
+    /// Answers [`Step::Time`]: nanoseconds since an origin of the clock's choosing.
+    pub fn set_now(&mut self, now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
+        self.now_is_fresh = true;
+    }
+
+    /// The time of this turn, as last set.
+    #[must_use]
+    pub const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// The changes that go with [`Step::Wait`], in the order in which the file descriptors were
+    /// first touched.
+    #[must_use]
+    pub fn changes(&self) -> &[evloop_changelist::Entry] {
+        self.fds.changes()
+    }
+
+    /// Answers [`Step::Wait`]: the kernel was told the changes, and the wait is over (or failed).
+    /// To be called before its results are reported.
+    pub fn waited(&mut self) {
+        self.fds.commit();
+        self.phase = Phase::Waited;
+    }
+
+    /// Takes a report of readiness. `O(k)` in the number of events on the file descriptor.
+    ///
+    /// A report of an earlier registration is counted and dropped. One that no event asked for
+    /// makes the kernel forget the file descriptor.
+    pub fn report(&mut self, token: Token, ready: Ready) {
+        let Some(slots) = self.fds.reported(token) else {
+            self.stats.ghosts += 1;
+            return;
+        };
+        if slots.is_empty() {
+            self.stats.quenched += 1;
+            self.fds.quench(&self.events, token);
+            return;
+        }
+        for position in 0..slots.len() {
+            let Some(&slot) = self
+                .fds
+                .reported(token)
+                .and_then(|slots| slots.get(position))
+            else {
+                break;
+            };
+            let ready = ready.for_interest(self.events[slot].interest());
+            if !ready.is_empty() {
+                self.make_active(slot, ready);
+            }
+        }
+    }
+
+    /// Takes a report that the kernel refused a change: each event of the file descriptor becomes
+    /// active with [`Ready::ERROR`] and this errno.
+    pub fn refuse(&mut self, token: Token, errno: i32) {
+        let count = self.fds.reported(token).map_or(0, <[u32]>::len);
+        for position in 0..count {
+            let slot = self.fds.reported(token).map(|slots| slots[position]);
+            if let Some(slot) = slot {
+                self.events[slot].errno = errno;
+                self.make_active(slot, Ready::ERROR);
+            }
+        }
+        self.fds.refused(token);
+    }
+
+    /// Takes deliveries of a signal. `O(k)` in the number of its events.
+    pub fn catch(&mut self, signal: Signal, count: u64) {
+        self.stats.signals += count;
+        for position in 0..self.signals.events(signal).len() {
+            let slot = self.signals.events(signal)[position];
+            self.events[slot].count += count;
+            self.make_active(slot, Ready::SIGNAL);
+        }
+    }
+
+    /// Takes the payload of an event, to run its callback.
+    pub fn take(&mut self, id: EventId) -> Option<T> {
+        self.events.get_mut(id)?.payload.take()
+    }
+
+    /// Answers [`Step::Run`]: the callback is over. Gives its payload back, unless that was not
+    /// taken.
+    ///
+    /// What is returned is to be done and dropped: the payload if the event is over or was
+    /// removed by its own callback.
+    pub fn finish(&mut self, id: EventId, payload: Option<T>) -> Leaving<T> {
+        self.running = None;
+        let Some(event) = self.events.get_mut(id) else {
+            return Leaving {
+                release: None,
+                payload,
+            };
+        };
+        event.state.remove(State::RUNNING);
+        if payload.is_some() {
+            event.payload = payload;
+        }
+        if event.spec.persistent {
+            return Leaving {
+                release: None,
+                payload: None,
+            };
+        }
+        let over = event.is_over();
+        let signal = self.idle_signal(id.slot);
+        if !over {
+            return Leaving {
+                release: signal,
+                payload: None,
+            };
+        }
+        let release = signal.or_else(|| self.idle_fd(id.slot));
+        let payload = self.events.remove(id).and_then(|event| event.payload);
+        Leaving { release, payload }
+    }
+
+    /// The event whose callback runs.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_get_running_event`.
+    #[must_use]
+    pub const fn running(&self) -> Option<EventId> {
+        self.running
+    }
+
+    /// Ends the run at the top of the next turn; the callbacks of this one run before.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopexit` without a time.
+    pub fn exit(&mut self) {
+        self.requests.exit = true;
+    }
+
+    /// Ends the run after the callback that runs.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopbreak`. There, one that comes before the run has begun is lost.
+    pub fn break_loop(&mut self) {
+        self.requests.stop = true;
+    }
+
+    /// Looks at the kernel again after the callback that runs, before any other.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopcontinue`.
+    pub fn rescan(&mut self) {
+        self.requests.rescan = true;
+    }
+
+    /// Whether nothing is pending or active: what ends a run [`Mode::UntilEmpty`]. Internal events
+    /// count only while they are active.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.pending == 0 && self.active.len() == 0 && self.active.is_later_empty()
+    }
+
+    /// Item 1 and 2 of the turn.
+    fn leave(&self) -> Option<Outcome> {
+        if self.requests.stop {
+            Some(Outcome::Break)
+        } else if self.requests.exit {
+            Some(Outcome::Exit)
+        } else if self.mode != Mode::StayOnEmpty && self.is_empty() {
+            Some(Outcome::Empty)
+        } else {
+            None
+        }
+    }
+
+    fn done(&mut self, outcome: Outcome) -> Step {
+        let outcome = match outcome {
+            Outcome::Done if self.requests.exit => Outcome::Exit,
+            outcome => outcome,
+        };
+        match outcome {
+            Outcome::Break => self.requests.stop = false,
+            Outcome::Exit => self.requests.exit = false,
+            Outcome::Empty | Outcome::Done => {}
+        }
+        self.requests.rescan = false;
+        self.phase = Phase::Idle;
+        Step::Done(outcome)
+    }
+
+    /// How long to wait; `None` if that takes the time to tell.
+    fn timeout(&mut self) -> Option<Timeout> {
+        if self.active.len() != 0 || self.mode == Mode::NonBlocking {
+            return Some(Timeout::Zero);
+        }
+        let Some((_, deadline_ns, _)) = self.timers.peek() else {
+            return Some(Timeout::Never);
+        };
+        if !self.now_is_fresh {
+            return None;
+        }
+        Some(match deadline_ns.saturating_sub(self.now_ns) {
+            0 => Timeout::Zero,
+            left_ns => Timeout::In(left_ns),
+        })
+    }
+
+    /// Makes active what is due, in deadline order.
+    fn expire(&mut self) {
+        while let Some((timer, deadline_ns, &slot)) = self.timers.peek() {
+            if deadline_ns > self.now_ns {
+                break;
+            }
+            let event = &mut self.events[slot];
+            match event.spec.timeout.filter(|_| event.spec.persistent) {
+                Some(interval) => {
+                    let next_ns = next_tick(deadline_ns, nanoseconds(interval), self.now_ns);
+                    self.timers.rearm(timer, next_ns);
+                }
+                None => {
+                    event.timer = None;
+                    self.timers.remove(timer);
+                }
+            }
+            self.make_active(slot, Ready::TIMEOUT);
+        }
+    }
+
+    /// What comes next while the turn dispatches.
+    fn next(&mut self, level: Option<Priority>) -> Next {
+        if self.requests.stop || core::mem::take(&mut self.requests.rescan) {
+            return Next::Leave;
+        }
+        let Some(urgent) = self.active.most_urgent() else {
+            return Next::Done;
+        };
+        let level = if self.mode.runs_all_levels() {
+            urgent
+        } else {
+            level.unwrap_or(urgent)
+        };
+        match self.active.first(level) {
+            Some(slot) if urgent == level => Next::Run(slot),
+            // Something more urgent came, or the level is done.
+            _ => Next::Done,
+        }
+    }
+
+    /// Whether a run that ends when its work is done has done it. What was active has run then;
+    /// a level was run if anything was.
+    fn is_work_done(&self, level: Option<Priority>) -> bool {
+        match self.mode {
+            Mode::NonBlocking => true,
+            Mode::Once => level.is_some(),
+            Mode::UntilEmpty | Mode::StayOnEmpty => false,
+        }
+    }
+
+    /// Takes an event from its queue and hands it to the front.
+    fn run(&mut self, slot: u32) -> Step {
+        self.active.unlink(&mut self.events, slot);
+        let id = self.events.id_at(slot);
+        let event = &mut self.events[slot];
+        let level = event.spec.priority;
+        let activation = Activation {
+            id,
+            ready: core::mem::replace(&mut event.ready, Ready::empty()),
+            count: core::mem::take(&mut event.count),
+            errno: core::mem::take(&mut event.errno),
+        };
+        event.state.insert(State::RUNNING);
+        let internal = event.spec.internal;
+        if !event.spec.persistent {
+            self.withdraw(slot);
+        } else if let (Some(timer), Some(interval)) = (event.timer, event.spec.timeout)
+            && !activation.ready.contains(Ready::TIMEOUT)
+        {
+            // It was heard of in another way: its interval begins now.
+            self.timers
+                .rearm(timer, self.now_ns.saturating_add(nanoseconds(interval)));
+        }
+        self.stats.count(activation.ready, internal);
+        self.running = Some(id);
+        self.now_is_fresh = false;
+        // Internal events do not decide which level a turn is for.
+        let Phase::Dispatch(current) = self.phase else {
+            unreachable!("events run while the turn dispatches");
+        };
+        self.phase = Phase::Dispatch(if internal {
+            current
+        } else {
+            current.or(Some(level))
+        });
+        Step::Run(activation)
+    }
+}
+
+/// See [`Core::next`].
+enum Next {
+    /// This event.
+    Run(u32),
+    /// Nothing: all that this turn is for has run.
+    Done,
+    /// Nothing: the turn was cut short.
+    Leave,
+}
+
+enum Timeout {
+    Zero,
+    /// Nanoseconds.
+    In(u64),
+    Never,
+}
+
+impl Timeout {
+    const fn finite(&self) -> Option<Duration> {
+        match *self {
+            Self::Zero => Some(Duration::ZERO),
+            Self::In(ns) => Some(Duration::from_nanos(ns)),
+            Self::Never => None,
+        }
+    }
+}
+
+/// The first multiple of the interval after a deadline that is still to come: ticks that were
+/// missed are skipped. An interval of nothing is due again in the next turn, not in this one.
+const fn next_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
+    let interval_ns = if interval_ns == 0 { 1 } else { interval_ns };
+    let missed = (now_ns - deadline_ns) / interval_ns;
+    deadline_ns.saturating_add(interval_ns.saturating_mul(missed + 1))
+}

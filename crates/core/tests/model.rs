@@ -1,0 +1,282 @@
+//! Random programs of adds, deletes, activations, timeouts and callbacks, run on the loop and on a
+//! model of the turn that is small enough to be read as its specification. After each run both
+//! have called the same callbacks, for the same reasons, in the same order.
+
+#[path = "model/kernel.rs"]
+mod kernel;
+#[path = "model/naive.rs"]
+mod naive;
+
+use std::time::Duration;
+
+use evloop_changelist::{Interest, Ready, Trigger};
+use evloop_core::{
+    Activation, Core, EventId, Kind, Mode, Outcome, Ownership, Priority, Spec, Step,
+};
+use evloop_signals::Signal;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use kernel::Kernel;
+use naive::Naive;
+
+/// What a program can do, between runs and inside callbacks. Events are named by the order in which
+/// they were made, modulo how many there are.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Insert(Spec),
+    Add(usize),
+    Delete(usize),
+    Remove(usize),
+    Activate(usize, Ready),
+    ActivateLater(usize, Ready),
+    SetInterest(usize, Interest),
+    SetTimeout(usize, Option<Duration>),
+    SetPriority(usize, Priority),
+    /// A file descriptor is ready like this from now on.
+    Ready(i32, Ready),
+    /// A signal is delivered.
+    Raise(Signal, u64),
+    Advance(u64),
+    Exit,
+    Break,
+    Rescan,
+}
+
+/// What happened, to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Called {
+    pub(crate) event: usize,
+    pub(crate) ready: Ready,
+    pub(crate) count: u64,
+}
+
+/// The file descriptors of a program.
+pub(crate) const FDS: i32 = 3;
+
+/// A run cannot go on for longer: an exit is asked for at this many waits.
+pub(crate) const WAITS: usize = 6;
+
+/// The loop, and a front that does what callbacks are scripted to do.
+struct Real {
+    core: Core<usize>,
+    kernel: Kernel,
+    ids: Vec<EventId>,
+}
+
+impl Real {
+    fn apply(&mut self, op: &Op) {
+        let Self { core, kernel, ids } = self;
+        let id = |n: usize| (!ids.is_empty()).then(|| ids[n % ids.len()]);
+        match *op {
+            Op::Insert(spec) => {
+                ids.push(core.insert(spec, ids.len()).unwrap());
+            }
+            Op::Add(n) => {
+                if let Some(id) = id(n) {
+                    let now_ns = kernel.now_ns;
+                    let _ = core.add(id, || now_ns, |demand| kernel.grant(demand));
+                }
+            }
+            Op::Delete(n) => {
+                if let Some(Ok(release)) = id(n).map(|id| core.delete(id)) {
+                    kernel.release(release);
+                }
+            }
+            Op::Remove(n) => {
+                if let Some(Ok(leaving)) = id(n).map(|id| core.remove(id)) {
+                    kernel.release(leaving.release);
+                }
+            }
+            Op::Activate(n, ready) => drop(id(n).map(|id| core.activate(id, ready))),
+            Op::ActivateLater(n, ready) => drop(id(n).map(|id| core.activate_later(id, ready))),
+            Op::SetInterest(n, interest) => {
+                if let Some(id) = id(n) {
+                    let _ = core.set_interest(id, interest, |demand| kernel.grant(demand));
+                }
+            }
+            Op::SetTimeout(n, timeout) => {
+                let now_ns = kernel.now_ns;
+                drop(id(n).map(|id| core.set_timeout(id, timeout, || now_ns)));
+            }
+            Op::SetPriority(n, priority) => drop(id(n).map(|id| core.set_priority(id, priority))),
+            Op::Ready(fd, ready) => kernel.set_ready(fd, ready),
+            Op::Raise(signal, count) => kernel.raise(signal, count),
+            Op::Advance(ns) => kernel.now_ns += ns,
+            Op::Exit => core.exit(),
+            Op::Break => core.break_loop(),
+            Op::Rescan => core.rescan(),
+        }
+        core.check_invariants();
+    }
+
+    fn run(&mut self, mode: Mode, script: &mut Script) -> (Outcome, Vec<Called>) {
+        let mut trace = Vec::new();
+        let mut waits = 0;
+        self.core.begin(mode).unwrap();
+        let outcome = loop {
+            match self.core.step() {
+                Step::Time => self.core.set_now(self.kernel.now_ns),
+                Step::Wait(timeout) => {
+                    waits += 1;
+                    if waits == WAITS {
+                        self.core.exit();
+                    }
+                    self.kernel.wait(&mut self.core, timeout);
+                    self.check_kernel();
+                }
+                Step::Run(Activation {
+                    id, ready, count, ..
+                }) => {
+                    let event = self.core.take(id).unwrap();
+                    trace.push(Called {
+                        event,
+                        ready,
+                        count,
+                    });
+                    for op in script.next() {
+                        self.apply(&op);
+                    }
+                    let leaving = self.core.finish(id, Some(event));
+                    self.kernel.release(leaving.release);
+                }
+                Step::Done(outcome) => break outcome,
+            }
+            self.core.check_invariants();
+        };
+        (outcome, trace)
+    }
+
+    /// I4: right after the changes were told, the kernel holds what the loop says it holds, and that
+    /// is a superset of what is wanted.
+    fn check_kernel(&self) {
+        let held: Vec<_> = self.core.held().map(|(fd, held, ..)| (fd, held)).collect();
+        assert_eq!(held, self.kernel.held());
+        for event in self.core.iter().filter(|event| event.pending) {
+            if let Kind::Io { fd, interest, .. } = event.kind {
+                assert!(self.kernel.holds(fd).contains(interest), "{event:?}");
+            }
+        }
+    }
+}
+
+/// What the callbacks of one run do, each in its turn; then nothing.
+#[derive(Clone)]
+pub(crate) struct Script(std::vec::IntoIter<Vec<Op>>);
+
+impl Script {
+    pub(crate) fn next(&mut self) -> Vec<Op> {
+        self.0.next().unwrap_or_default()
+    }
+}
+
+fn any_ready() -> impl Strategy<Value = Ready> {
+    (0..32_u8).prop_map(Ready::from_bits_truncate)
+}
+
+fn any_interest() -> impl Strategy<Value = Interest> {
+    (0..8_u8).prop_map(Interest::from_bits_truncate)
+}
+
+fn any_signal() -> impl Strategy<Value = Signal> {
+    prop_oneof![Just(Signal::USR1), Just(Signal::USR2)]
+}
+
+/// A few values, so that deadlines collide.
+fn any_timeout() -> impl Strategy<Value = Duration> {
+    prop_oneof![Just(0), Just(1), Just(10), Just(10), Just(25)].prop_map(Duration::from_nanos)
+}
+
+fn any_priority() -> impl Strategy<Value = Priority> {
+    prop_oneof![2 => Just(Priority::NORMAL), 1 => (0..3_u8).prop_map(Priority)]
+}
+
+fn any_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        3 => (0..FDS, any_interest(), any::<bool>()).prop_map(|(fd, interest, owned)| Kind::Io {
+            fd,
+            interest,
+            trigger: Trigger::Level,
+            ownership: if owned { Ownership::Owned } else { Ownership::Borrowed },
+        }),
+        1 => any_signal().prop_map(Kind::Signal),
+        2 => Just(Kind::Plain),
+    ]
+}
+
+fn any_spec() -> impl Strategy<Value = Spec> {
+    let timeout = proptest::option::of(any_timeout());
+    (
+        any_kind(),
+        any::<bool>(),
+        any::<bool>(),
+        any_priority(),
+        timeout,
+    )
+        .prop_map(|(kind, persistent, keep, priority, timeout)| Spec {
+            persistent,
+            keep,
+            priority,
+            timeout,
+            ..Spec::new(kind)
+        })
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let n = || 0..6_usize;
+    prop_oneof![
+        3 => any_spec().prop_map(Op::Insert),
+        6 => n().prop_map(Op::Add),
+        2 => n().prop_map(Op::Delete),
+        1 => n().prop_map(Op::Remove),
+        2 => (n(), any_ready()).prop_map(|(n, ready)| Op::Activate(n, ready)),
+        1 => (n(), any_ready()).prop_map(|(n, ready)| Op::ActivateLater(n, ready)),
+        1 => (n(), any_interest()).prop_map(|(n, interest)| Op::SetInterest(n, interest)),
+        1 => (n(), proptest::option::of(any_timeout())).prop_map(|(n, t)| Op::SetTimeout(n, t)),
+        1 => (n(), any_priority()).prop_map(|(n, priority)| Op::SetPriority(n, priority)),
+        3 => (0..FDS, any_ready()).prop_map(|(fd, ready)| Op::Ready(fd, ready)),
+        1 => (any_signal(), 1..4_u64).prop_map(|(signal, count)| Op::Raise(signal, count)),
+        1 => (0..30_u64).prop_map(Op::Advance),
+        1 => prop_oneof![Just(Op::Exit), Just(Op::Break), Just(Op::Rescan)],
+    ]
+}
+
+fn any_mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![
+        Just(Mode::UntilEmpty),
+        Just(Mode::Once),
+        Just(Mode::NonBlocking),
+        Just(Mode::StayOnEmpty),
+    ]
+}
+
+/// Operations, then a run whose callbacks do these.
+type Part = (Vec<Op>, Mode, Vec<Vec<Op>>);
+
+fn any_part() -> impl Strategy<Value = Part> {
+    (
+        vec(any_op(), 0..12),
+        any_mode(),
+        vec(vec(any_op(), 0..3), 0..6),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn loop_does_what_the_model_does(parts in vec(any_part(), 1..5)) {
+        let mut real = Real { core: Core::new(), kernel: Kernel::default(), ids: Vec::new() };
+        let mut naive = Naive::default();
+        for (ops, mode, callbacks) in parts {
+            for op in &ops {
+                real.apply(op);
+                naive.apply(op);
+            }
+            let script = Script(callbacks.into_iter());
+            let expected = naive.run(mode, &mut script.clone());
+            let seen = real.run(mode, &mut script.clone());
+            prop_assert_eq!(seen, expected);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The turn of the loop, written down without a thought for cost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use evloop_changelist::Ready;
+use evloop_core::{Kind, Mode, Outcome, Spec};
+use evloop_signals::Signal;
+
+use crate::{Called, Op, Script, WAITS};
+
+struct Event {
+    spec: Spec,
+    freed: bool,
+    /// Since when it is pending, in the order of adding.
+    pending: Option<u64>,
+    /// Since when it is active, in the order of activation.
+    active: Option<u64>,
+    later: Option<u64>,
+    ready: Ready,
+    count: u64,
+    /// Its deadline, and when that was set.
+    deadline: Option<(u64, u64)>,
+}
+
+#[derive(Default)]
+pub(crate) struct Naive {
+    events: Vec<Event>,
+    ready: BTreeMap<i32, Ready>,
+    /// The signals that the process catches.
+    caught: BTreeSet<Signal>,
+    raised: BTreeMap<Signal, u64>,
+    now_ns: u64,
+    turn_ns: u64,
+    /// Counts whatever has an order.
+    clock: u64,
+    exit: bool,
+    stop: bool,
+    rescan: bool,
+}
+
+impl Naive {
+    pub(crate) fn apply(&mut self, op: &Op) {
+        let tick = self.tick();
+        let now_ns = self.now_ns;
+        match *op {
+            Op::Insert(spec) => self.events.push(Event::new(spec)),
+            Op::Add(n) => {
+                if let Some(event) = self.event(n) {
+                    event.pending.get_or_insert(tick);
+                    if let Some(timeout) = event.spec.timeout {
+                        event.start(timeout, now_ns, tick);
+                    }
+                    if let Kind::Signal(signal) = event.spec.kind {
+                        self.caught.insert(signal);
+                    }
+                }
+            }
+            Op::Delete(n) => {
+                if let Some(event) = self.event(n) {
+                    event.delete();
+                    self.settle(n);
+                }
+            }
+            Op::Remove(n) => {
+                if let Some(event) = self.event(n) {
+                    event.delete();
+                    event.freed = true;
+                    self.settle(n);
+                }
+            }
+            Op::Activate(n, ready) => {
+                if let Some(event) = self.event(n) {
+                    event.activate(ready, tick);
+                }
+            }
+            Op::ActivateLater(n, ready) => {
+                if let Some(event) = self.event(n) {
+                    event.ready |= ready;
+                    if event.active.is_none() {
+                        event.later.get_or_insert(tick);
+                    }
+                }
+            }
+            Op::SetInterest(n, wanted) => {
+                if let Some(event) = self.event(n)
+                    && let Kind::Io { interest, .. } = &mut event.spec.kind
+                {
+                    // One that was paused is now the last of its file descriptor.
+                    if interest.is_empty() && event.pending.is_some() {
+                        event.pending = Some(tick);
+                    }
+                    *interest = wanted;
+                }
+            }
+            Op::SetTimeout(n, timeout) => {
+                if let Some(event) = self.event(n) {
+                    event.spec.timeout = timeout;
+                    if event.pending.is_some() {
+                        match timeout {
+                            Some(timeout) => event.start(timeout, now_ns, tick),
+                            None => event.stop(),
+                        }
+                    }
+                }
+            }
+            Op::SetPriority(n, priority) => {
+                if let Some(event) = self.event(n) {
+                    event.spec.priority = priority;
+                    event.active = event.active.map(|_| tick);
+                }
+            }
+            Op::Ready(fd, ready) => drop(self.ready.insert(fd, ready)),
+            Op::Raise(signal, count) => {
+                if self.caught.contains(&signal) {
+                    *self.raised.entry(signal).or_default() += count;
+                }
+            }
+            Op::Advance(ns) => self.now_ns += ns,
+            Op::Exit => self.exit = true,
+            Op::Break => self.stop = true,
+            Op::Rescan => self.rescan = true,
+        }
+    }
+
+    pub(crate) fn run(&mut self, mode: Mode, script: &mut Script) -> (Outcome, Vec<Called>) {
+        let mut trace = Vec::new();
+        let mut waits = 0;
+        let all_levels = matches!(mode, Mode::Once | Mode::NonBlocking);
+        let outcome = 'run: loop {
+            if self.stop {
+                break Outcome::Break;
+            }
+            if self.exit {
+                break Outcome::Exit;
+            }
+            let empty = self.events.iter().all(|event| !event.keeps_alive());
+            if empty && mode != Mode::StayOnEmpty {
+                break Outcome::Empty;
+            }
+            self.splice_later();
+            waits += 1;
+            self.exit |= waits == WAITS;
+            self.wait(mode);
+            self.expire();
+            let mut level = None;
+            loop {
+                if self.stop || std::mem::take(&mut self.rescan) {
+                    continue 'run;
+                }
+                let Some(next) = self.next() else { break };
+                let priority = self.events[next].spec.priority;
+                if !all_levels && *level.get_or_insert(priority) != priority {
+                    break;
+                }
+                level = Some(priority);
+                trace.push(self.call(next, script));
+            }
+            if mode == Mode::NonBlocking || (mode == Mode::Once && level.is_some()) {
+                break if self.exit {
+                    Outcome::Exit
+                } else {
+                    Outcome::Done
+                };
+            }
+        };
+        self.stop &= outcome != Outcome::Break;
+        self.exit &= outcome != Outcome::Exit;
+        self.rescan = false;
+        (outcome, trace)
+    }
+
+    fn event(&mut self, n: usize) -> Option<&mut Event> {
+        let count = self.events.len().max(1);
+        self.events.get_mut(n % count).filter(|event| !event.freed)
+    }
+
+    fn splice_later(&mut self) {
+        let mut later: Vec<_> = self
+            .events
+            .iter_mut()
+            .filter(|event| event.later.is_some())
+            .collect();
+        later.sort_by_key(|event| event.later);
+        for event in later {
+            self.clock += 1;
+            event.later = None;
+            event.active = Some(self.clock);
+        }
+    }
+
+    fn wait(&mut self, mode: Mode) {
+        let mut on_fds: Vec<_> = (0..self.events.len())
+            .filter_map(|n| match self.events[n].spec.kind {
+                Kind::Io { fd, .. } => self.events[n].pending.map(|since| (fd, since, n)),
+                _ => None,
+            })
+            .collect();
+        on_fds.sort_unstable();
+        let busy = mode == Mode::NonBlocking || self.next().is_some();
+        let mut heard = !self.raised.is_empty();
+        for (fd, _, n) in on_fds {
+            let Kind::Io { interest, .. } = self.events[n].spec.kind else {
+                unreachable!()
+            };
+            if interest.is_empty() {
+                continue;
+            }
+            let ready = self
+                .ready
+                .get(&fd)
+                .copied()
+                .unwrap_or_default()
+                .for_interest(interest);
+            if !ready.is_empty() {
+                heard = true;
+                let tick = self.tick();
+                self.events[n].activate(ready, tick);
+            }
+        }
+        for (signal, count) in std::mem::take(&mut self.raised) {
+            let mut watching: Vec<_> = (0..self.events.len())
+                .filter(|n| self.events[*n].spec.kind == Kind::Signal(signal))
+                .filter_map(|n| self.events[n].pending.map(|since| (since, n)))
+                .collect();
+            watching.sort_unstable();
+            for (_, n) in watching {
+                let tick = self.tick();
+                self.events[n].count += count;
+                self.events[n].activate(Ready::SIGNAL, tick);
+            }
+        }
+        let next = self.events.iter().filter_map(|event| event.deadline).min();
+        if let (Some((deadline_ns, _)), false, false) = (next, busy, heard) {
+            self.now_ns = self.now_ns.max(deadline_ns);
+        }
+    }
+
+    fn expire(&mut self) {
+        if self.events.iter().all(|event| event.deadline.is_none()) {
+            return;
+        }
+        self.turn_ns = self.now_ns;
+        loop {
+            let due = |event: &&mut Event| event.deadline.is_some_and(|(at, _)| at <= self.turn_ns);
+            let first = self
+                .events
+                .iter_mut()
+                .filter(due)
+                .min_by_key(|event| event.deadline);
+            let Some(event) = first else { break };
+            self.clock += 1;
+            let (at, _) = event.deadline.take().unwrap();
+            if event.spec.persistent {
+                let interval = nanoseconds(event.spec.timeout.unwrap());
+                // A zero interval is due again, but not in this turn.
+                let mut next = at + interval;
+                while interval > 0 && next <= self.turn_ns {
+                    next += interval;
+                }
+                let next = if interval == 0 {
+                    self.turn_ns + 1
+                } else {
+                    next
+                };
+                event.deadline = Some((next, self.clock));
+            }
+            event.activate(Ready::TIMEOUT, self.clock);
+        }
+    }
+
+    fn next(&self) -> Option<usize> {
+        (0..self.events.len())
+            .filter(|n| self.events[*n].active.is_some())
+            .min_by_key(|n| (self.events[*n].spec.priority, self.events[*n].active))
+    }
+
+    fn call(&mut self, n: usize, script: &mut Script) -> Called {
+        let tick = self.tick();
+        let event = &mut self.events[n];
+        let called = Called {
+            event: n,
+            ready: event.ready,
+            count: event.count,
+        };
+        event.active = None;
+        event.ready = Ready::empty();
+        event.count = 0;
+        if !event.spec.persistent {
+            event.pending = None;
+            event.deadline = None;
+        } else if let (Some(_), Some(timeout)) = (event.deadline, event.spec.timeout)
+            && !called.ready.contains(Ready::TIMEOUT)
+        {
+            event.deadline = Some((self.turn_ns + nanoseconds(timeout), tick));
+        }
+        for op in script.next() {
+            self.apply(&op);
+        }
+        let event = &mut self.events[n];
+        if !event.spec.persistent && !event.freed {
+            event.freed = !event.spec.keep && !event.keeps_alive();
+            self.settle(n);
+        }
+        called
+    }
+
+    /// A signal is no longer caught when the last event for it was deleted, or when the callback of
+    /// the last one-shot for it is over and has not added it again.
+    fn settle(&mut self, n: usize) {
+        let n = n % self.events.len();
+        let Kind::Signal(signal) = self.events[n].spec.kind else {
+            return;
+        };
+        let watches =
+            |event: &Event| event.spec.kind == Kind::Signal(signal) && event.pending.is_some();
+        if !self.events.iter().any(watches) {
+            self.caught.remove(&signal);
+            self.raised.remove(&signal);
+        }
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+}
+
+impl Event {
+    fn new(spec: Spec) -> Self {
+        Self {
+            spec,
+            freed: false,
+            pending: None,
+            active: None,
+            later: None,
+            ready: Ready::empty(),
+            count: 0,
+            deadline: None,
+        }
+    }
+
+    fn keeps_alive(&self) -> bool {
+        self.pending.is_some() || self.active.is_some() || self.later.is_some()
+    }
+
+    fn activate(&mut self, ready: Ready, tick: u64) {
+        self.ready |= ready;
+        self.later = None;
+        self.active.get_or_insert(tick);
+    }
+
+    fn delete(&mut self) {
+        *self = Self {
+            freed: self.freed,
+            ..Self::new(self.spec)
+        };
+    }
+
+    fn start(&mut self, timeout: Duration, now_ns: u64, tick: u64) {
+        self.forget_expiry();
+        self.deadline = Some((now_ns + nanoseconds(timeout), tick));
+    }
+
+    fn stop(&mut self) {
+        self.forget_expiry();
+        self.deadline = None;
+    }
+
+    fn forget_expiry(&mut self) {
+        if self.ready.contains(Ready::TIMEOUT) {
+            self.ready.remove(Ready::TIMEOUT);
+            if self.ready.is_empty() {
+                self.active = None;
+                self.later = None;
+            }
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap()
+}
