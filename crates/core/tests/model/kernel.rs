@@ -16,7 +16,7 @@ pub(crate) struct Kernel {
     caught: Vec<Signal>,
     raised: BTreeMap<Signal, u64>,
     /// What the wait before reported though no event wanted anything of it.
-    unwanted: Vec<i32>,
+    pub(crate) unwanted: Vec<i32>,
 }
 
 impl Kernel {
