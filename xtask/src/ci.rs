@@ -72,7 +72,7 @@ impl fmt::Display for Outcome {
         let (word, why) = match &self.result {
             Ok(Verdict::Passed) => ("ok", String::new()),
             Ok(Verdict::Skipped(why)) => ("skipped", format!("  {why}")),
-            Err(failure) => ("FAILED", format!("  {failure}")),
+            Err(failure) => ("FAILED", format!("  {}", shortened(failure.to_string()))),
         };
         write!(
             f,
@@ -81,6 +81,15 @@ impl fmt::Display for Outcome {
             self.time.as_secs_f64()
         )
     }
+}
+
+/// `text`, cut where it would make a line of the summary hard to read.
+fn shortened(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(80) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -103,6 +112,12 @@ mod tests {
     fn a_line_tells_verdict_name_time_and_reason() {
         let line = outcome(failed()).to_string();
         assert_eq!(line, "FAILED  tidy         1.2 s  2 findings");
+    }
+
+    #[test]
+    fn a_long_reason_is_cut() {
+        assert_eq!(shortened("é".repeat(80)), "é".repeat(80));
+        assert_eq!(shortened("é".repeat(81)), "é".repeat(80) + "…");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) fn clippy(workspace: &Workspace, mode: Mode) -> Result<Verdict, Failu
         Cargo::new(workspace, "clippy --fix --allow-dirty --allow-staged")
             .args(every.split(' '))
             .run()?;
+        // What clippy writes is not laid out.
+        fmt(workspace, mode)?;
     }
     Cargo::new(workspace, "clippy")
         .args(every.split(' '))
