@@ -1,0 +1,106 @@
+//! The steady state allocates nothing.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use evloop_changelist::{Interest, Ready, Token, Trigger};
+use evloop_core::{Core, Demand, Kind, Mode, Ownership, Spec, Step};
+use evloop_signals::Signal;
+
+fn granted(_: Demand) -> Result<(), ()> {
+    Ok(())
+}
+
+#[test]
+fn steady_state_allocates_nothing() {
+    let mut core = Core::new();
+    let mut added = |spec| {
+        let id = core.insert(spec, ()).unwrap();
+        core.add(id, || 0, granted).unwrap();
+        id
+    };
+    let io = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Level,
+        ownership: Ownership::Owned,
+    };
+    let token = Token {
+        slot: 4,
+        generation: 1,
+    };
+    let timeout = Some(Duration::from_secs(1));
+    let one_shot = added(Spec {
+        timeout,
+        keep: true,
+        ..Spec::new(io)
+    });
+    let signal = added(Spec {
+        persistent: true,
+        ..Spec::new(Kind::Signal(Signal::USR1))
+    });
+    let user = added(Spec {
+        persistent: true,
+        ..Spec::new(Kind::Plain)
+    });
+    let mut runs = 0;
+    let mut turn = || {
+        core.begin(Mode::NonBlocking).unwrap();
+        loop {
+            match core.step() {
+                Step::Time => core.set_now(0),
+                Step::Wait(_) => {
+                    core.waited();
+                    core.report(token, Ready::READ);
+                    core.catch(Signal::USR1, 3);
+                    core.activate(user, Ready::WRITE).unwrap();
+                }
+                Step::Run(activation) => {
+                    runs += 1;
+                    let payload = core.take(activation.id);
+                    let leaving = core.finish(activation.id, payload);
+                    assert_eq!((leaving.release, leaving.payload), (None, None));
+                }
+                Step::Done(_) => break,
+            }
+        }
+        core.add(one_shot, || 0, granted).unwrap();
+        core.set_interest(one_shot, Interest::WRITE, granted)
+            .unwrap();
+        core.set_interest(one_shot, Interest::READ, granted)
+            .unwrap();
+        core.activate_later(signal, Ready::SIGNAL).unwrap();
+    };
+    turn();
+    let before = ALLOCATIONS.get();
+    for _ in 0..1000 {
+        turn();
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(runs, 3 * 1001);
+}
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[expect(unsafe_code, reason = "an allocator that counts")]
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract, which is the same.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static GLOBAL: Counting = Counting;

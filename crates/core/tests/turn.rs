@@ -1,0 +1,389 @@
+//! Single facts of the turn that random programs come upon too rarely, or do not look at: what the
+//! front is asked for, and what the kernel is told.
+#![expect(clippy::unwrap_used, reason = "a failing test is the report")]
+
+use std::time::Duration;
+
+use evloop_changelist::{EpollOp, Interest, Op, Ready, Token, Trigger};
+use evloop_core::{
+    AddError, Core, Demand, EventId, InsertError, Kind, Mode, NoSuchEvent, Outcome, Ownership,
+    Priority, Reentrant, Release, Spec, Step,
+};
+use evloop_signals::Signal;
+
+type Loop = Core<&'static str>;
+
+const READ: Kind = Kind::Io {
+    fd: 4,
+    interest: Interest::READ,
+    trigger: Trigger::Level,
+    ownership: Ownership::Owned,
+};
+
+/// The token of the first registration of file descriptor 4.
+const FIRST: Token = Token {
+    slot: 4,
+    generation: 1,
+};
+
+fn granted(_: Demand) -> Result<(), ()> {
+    Ok(())
+}
+
+fn refused(_: Demand) -> Result<(), ()> {
+    Err(())
+}
+
+fn added(core: &mut Loop, spec: Spec) -> EventId {
+    let id = core.insert(spec, "event").unwrap();
+    core.add(id, || 0, granted).unwrap();
+    id
+}
+
+fn persistent(kind: Kind) -> Spec {
+    Spec {
+        persistent: true,
+        ..Spec::new(kind)
+    }
+}
+
+/// What the front was asked for in a run, in order. Time stands still.
+fn steps(core: &mut Loop, mode: Mode, mut waited: impl FnMut(&mut Loop)) -> Vec<Step> {
+    let mut steps = Vec::new();
+    core.begin(mode).unwrap();
+    loop {
+        let step = core.step();
+        steps.push(step);
+        match step {
+            Step::Time => core.set_now(0),
+            Step::Wait(_) => {
+                core.waited();
+                waited(core);
+            }
+            Step::Run(activation) => drop(core.finish(activation.id, None)),
+            Step::Done(_) => return steps,
+        }
+    }
+}
+
+/// What a run tells the kernel.
+fn told(core: &mut Loop) -> Vec<Option<EpollOp>> {
+    core.begin(Mode::NonBlocking).unwrap();
+    loop {
+        match core.step() {
+            Step::Time => core.set_now(0),
+            Step::Wait(_) => {
+                let told = core
+                    .changes()
+                    .iter()
+                    .map(|entry| entry.change.op())
+                    .collect();
+                core.waited();
+                core.abort();
+                return told;
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
+fn modify(interest: Interest) -> Option<EpollOp> {
+    Some(EpollOp {
+        op: Op::Modify,
+        interest,
+    })
+}
+
+#[test]
+fn clock_is_not_read_without_timeouts() {
+    let mut core = Loop::new();
+    added(&mut core, persistent(READ));
+    let seen = steps(&mut core, Mode::StayOnEmpty, |core| {
+        core.report(FIRST, Ready::READ);
+        core.exit();
+    });
+    assert!(!seen.contains(&Step::Time), "{seen:?}");
+}
+
+#[test]
+fn clock_is_read_once_before_a_finite_wait_and_once_after() {
+    let mut core = Loop::new();
+    added(
+        &mut core,
+        Spec {
+            timeout: Some(Duration::from_secs(1)),
+            ..Spec::new(Kind::Plain)
+        },
+    );
+    let seen = steps(&mut core, Mode::UntilEmpty, |core| core.exit());
+    let second = Step::Wait(Some(Duration::from_secs(1)));
+    assert_eq!(
+        seen,
+        [Step::Time, second, Step::Time, Step::Done(Outcome::Exit)]
+    );
+}
+
+#[test]
+fn clock_is_read_anew_in_the_next_run() {
+    let mut core = Loop::new();
+    added(
+        &mut core,
+        Spec {
+            timeout: Some(Duration::from_secs(1)),
+            ..Spec::new(Kind::Plain)
+        },
+    );
+    steps(&mut core, Mode::NonBlocking, |_| {});
+    let seen = steps(&mut core, Mode::UntilEmpty, |core| core.exit());
+    assert_eq!(seen[0], Step::Time);
+}
+
+#[test]
+fn level_triggered_add_again_costs_nothing_where_the_file_is_owned() {
+    let mut core = Loop::new();
+    let id = added(&mut core, Spec::new(READ));
+    assert_eq!(core.delete(id), Ok(None));
+    core.add(id, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), []);
+    assert_eq!(core.stats().changes_skipped, 1);
+}
+
+#[test]
+fn add_again_is_told_where_the_file_is_borrowed() {
+    let mut core = Loop::new();
+    let kind = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Level,
+        ownership: Ownership::Borrowed,
+    };
+    let id = added(&mut core, Spec::new(kind));
+    let _ = core.delete(id);
+    core.add(id, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), [modify(Interest::READ)]);
+}
+
+#[test]
+fn edge_is_rearmed_by_every_add() {
+    let mut core = Loop::new();
+    let kind = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Edge,
+        ownership: Ownership::Owned,
+    };
+    let id = added(&mut core, persistent(kind));
+    core.add(id, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), [modify(Interest::READ)]);
+}
+
+#[test]
+fn last_delete_is_kept_for_reading_and_told_for_writing() {
+    for (interest, op) in [(Interest::READ, None), (Interest::WRITE, Some(Op::Delete))] {
+        let mut core = Loop::new();
+        let kind = Kind::Io {
+            fd: 4,
+            interest,
+            trigger: Trigger::Level,
+            ownership: Ownership::Owned,
+        };
+        let id = added(&mut core, persistent(kind));
+        let _ = core.delete(id);
+        core.activate(id, Ready::READ).unwrap();
+        let told: Vec<_> = told(&mut core)
+            .into_iter()
+            .flatten()
+            .map(|told| told.op)
+            .collect();
+        assert_eq!(told, Vec::from_iter(op), "{interest:?}");
+    }
+}
+
+#[test]
+fn kept_delete_is_taken_back_by_its_first_report() {
+    let mut core = Loop::new();
+    let id = added(
+        &mut core,
+        Spec {
+            keep: true,
+            ..Spec::new(READ)
+        },
+    );
+    let _ = core.delete(id);
+    steps(&mut core, Mode::StayOnEmpty, |core| {
+        core.report(FIRST, Ready::READ);
+        core.exit();
+    });
+    assert_eq!(core.stats().quenched, 1);
+    core.activate(id, Ready::READ).unwrap();
+    assert_eq!(
+        told(&mut core),
+        [Some(EpollOp {
+            op: Op::Delete,
+            interest: Interest::READ
+        })]
+    );
+    assert_eq!(core.held().count(), 0);
+}
+
+#[test]
+fn removed_event_gives_its_file_descriptor_up_at_once() {
+    let mut core = Loop::new();
+    let id = added(&mut core, Spec::new(READ));
+    let other = added(&mut core, Spec::new(READ));
+    assert_eq!(
+        core.remove(id).unwrap().release,
+        None,
+        "the other still wants it"
+    );
+    assert_eq!(core.remove(other).unwrap().release, Some(Release::Fd(4)));
+    assert_eq!(core.remove(other), Err(NoSuchEvent));
+}
+
+#[test]
+fn report_of_an_earlier_registration_reaches_nobody() {
+    let mut core = Loop::new();
+    let old = added(&mut core, persistent(READ));
+    let _ = core.remove(old);
+    added(&mut core, persistent(READ));
+    let seen = steps(&mut core, Mode::NonBlocking, |core| {
+        core.report(FIRST, Ready::READ);
+    });
+    assert_eq!(seen.last(), Some(&Step::Done(Outcome::Done)));
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert_eq!(core.stats().ghosts, 1);
+}
+
+#[test]
+fn refused_change_reaches_every_event_with_its_errno() {
+    let mut core = Loop::new();
+    let ids = [
+        added(&mut core, persistent(READ)),
+        added(&mut core, persistent(READ)),
+    ];
+    let seen = steps(&mut core, Mode::NonBlocking, |core| core.refuse(FIRST, 12));
+    let runs: Vec<_> = seen
+        .into_iter()
+        .filter_map(|step| match step {
+            Step::Run(activation) => Some((activation.id, activation.ready, activation.errno)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(runs, ids.map(|id| (id, Ready::ERROR, 12)));
+    // The kernel holds nothing now: the next add asks it anew, for what both want.
+    let mut asked = None;
+    core.set_interest(ids[0], Interest::WRITE, |demand| {
+        asked = Some(demand);
+        Ok::<_, ()>(())
+    })
+    .unwrap();
+    assert!(matches!(asked, Some(Demand::Fd { interest, .. })
+        if interest == Interest::READ | Interest::WRITE));
+    core.check_invariants();
+}
+
+#[test]
+fn refused_add_changes_nothing() {
+    let mut core = Loop::new();
+    for kind in [READ, Kind::Signal(Signal::USR1)] {
+        let timeout = Some(Duration::from_secs(1));
+        let id = core
+            .insert(
+                Spec {
+                    timeout,
+                    ..Spec::new(kind)
+                },
+                "event",
+            )
+            .unwrap();
+        assert_eq!(core.add(id, || 0, refused), Err(AddError::Refused(())));
+        assert!(!core.info(id).unwrap().pending);
+        core.check_invariants();
+    }
+    assert!(core.is_empty());
+    assert_eq!(core.timers(), 0);
+    assert_eq!(core.held().count(), 0);
+}
+
+#[test]
+fn triggers_do_not_mix_on_one_file_descriptor() {
+    let mut core = Loop::new();
+    added(&mut core, persistent(READ));
+    let edge = Kind::Io {
+        fd: 4,
+        interest: Interest::WRITE,
+        trigger: Trigger::Edge,
+        ownership: Ownership::Owned,
+    };
+    let id = core.insert(Spec::new(edge), "event").unwrap();
+    assert_eq!(core.add(id, || 0, granted), Err(AddError::MixedTrigger(4)));
+    assert_eq!(told(&mut core), []);
+}
+
+#[test]
+fn negative_file_descriptor_is_refused_and_the_payload_comes_back() {
+    let mut core = Loop::new();
+    let kind = Kind::Io {
+        fd: -1,
+        interest: Interest::READ,
+        trigger: Trigger::Level,
+        ownership: Ownership::Owned,
+    };
+    assert_eq!(
+        core.insert(Spec::new(kind), "payload"),
+        Err((InsertError::BadFd(-1), "payload"))
+    );
+}
+
+#[test]
+fn run_inside_a_run_is_refused() {
+    let mut core = Loop::new();
+    added(&mut core, persistent(READ));
+    core.begin(Mode::UntilEmpty).unwrap();
+    assert_eq!(core.begin(Mode::UntilEmpty), Err(Reentrant));
+    core.abort();
+    assert_eq!(core.begin(Mode::UntilEmpty), Ok(()));
+}
+
+#[test]
+fn aborted_run_leaves_what_is_active_to_the_next() {
+    let mut core = Loop::new();
+    let ids = [0, 1, 2].map(|_| added(&mut core, persistent(Kind::Plain)));
+    for id in ids {
+        core.activate(id, Ready::READ).unwrap();
+    }
+    core.begin(Mode::NonBlocking).unwrap();
+    while !matches!(core.step(), Step::Run(_)) {
+        core.waited();
+    }
+    core.abort();
+    core.check_invariants();
+    let seen = steps(&mut core, Mode::NonBlocking, |_| {});
+    let runs = seen
+        .iter()
+        .filter(|step| matches!(step, Step::Run(_)))
+        .count();
+    assert_eq!(runs, 2, "the first was running when its run was aborted");
+}
+
+#[test]
+fn internal_event_keeps_no_run_going_and_decides_no_priority() {
+    let mut core = Loop::new();
+    let internal = Spec {
+        internal: true,
+        priority: Priority::MOST_URGENT,
+        ..persistent(Kind::Plain)
+    };
+    let internal = added(&mut core, internal);
+    assert!(core.is_empty());
+    core.activate(internal, Ready::READ).unwrap();
+    let user = added(&mut core, Spec::new(Kind::Plain));
+    core.activate(user, Ready::READ).unwrap();
+    let seen = steps(&mut core, Mode::UntilEmpty, |_| {});
+    let waits = seen
+        .iter()
+        .filter(|step| matches!(step, Step::Wait(_)))
+        .count();
+    assert_eq!(waits, 1, "both run in one turn: {seen:?}");
+    assert_eq!(core.stats().callbacks, 1);
+}
