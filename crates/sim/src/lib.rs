@@ -1,1 +1,99 @@
-//! A deterministic backend and clock for tests: a model kernel, virtual time, seeded disorder.
+//! A deterministic [`Backend`] and [`Clock`] for tests: a model kernel, virtual time, seeded
+//! disorder.
+//!
+//! An event loop that knows the world only through a backend and a clock can be given another
+//! world. In this one, files are a model of Linux' pipes, stream sockets and eventfds; time stands
+//! still until nothing is left to do, then jumps to what comes next; and a seed decides whatever a
+//! real kernel leaves open: the order of the reports, which of them come now, a report too many, an
+//! interruption, a late return. An hour takes microseconds, and a run that failed fails again.
+//!
+//! Everything is one thread and no system call.
+//!
+//! # Examples
+//!
+//! A wait of an hour:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use evloop_sim::{Backend, Clock, Interest, Ready, Sim, Token, Trigger};
+//!
+//! const HOUR: Duration = Duration::from_secs(3600);
+//!
+//! let sim = Sim::new(1);
+//! let (mut backend, clock) = (sim.backend(), sim.clock());
+//!
+//! // A loop waits for one end of a pipe, and in an hour somebody writes to the other.
+//! let (reader, writer) = sim.pipe();
+//! let token = Token { slot: 0, generation: 0 };
+//! backend.add(reader, token, Interest::READ, Trigger::Level)?;
+//! sim.at(HOUR, move |sim| {
+//!     sim.write(writer, b"tick").expect("the pipe is empty");
+//! });
+//!
+//! let mut reports = Vec::new();
+//! backend.wait(&[], None, &mut reports)?;
+//! assert_eq!((reports[0].token, reports[0].ready), (token, Ready::READ));
+//! assert_eq!(u128::from(clock.now_ns()), HOUR.as_nanos());
+//!
+//! // With that read and nothing else planned, waiting on would be a deadlock: an error, no hang.
+//! let mut buf = [0; 8];
+//! assert_eq!(sim.read(reader, &mut buf)?, 4);
+//! assert!(backend.wait(&[], None, &mut reports).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is modelled
+//!
+//! - Numbers and open files: `dup`, `close`, the lowest free number given out again, interest held
+//!   for a number and a file together, and the *ghosts* that follow from it ([`Held::is_ghost`]).
+//! - Level and edge: an edge-triggered file is reported once for each thing that happens to it,
+//!   and when its interest is set. Which thing counts is Linux' choice, quirks included.
+//! - Hang-up and error of pipes, half-closed and reset connections, full buffers.
+//! - Refusals: `EBADF` for a number that is not open, `EPERM` for a regular file.
+//!
+//! Random histories on the model and on the running kernel give the same reports, results and
+//! interest; that is this crate's main test. The model shares no code with what it is to
+//! judge: it takes from a change what is wanted, not the operation that would bring it about.
+//!
+//! Sockets follow the rules of Unix-domain ones, where a close reaches the peer at once and as a
+//! whole. A signal is an action that counts where its handler would and calls [`Sim::interrupt`].
+//!
+//! # Order
+//!
+//! Without disorder reports come first come, first served: in the order in which the files became
+//! ready, where a level-triggered file that was reported joins the end of the queue. Actions run in
+//! the order of their times, among equals in the order of planning.
+//!
+//! # Costs
+//!
+//! With n numbers held, r of them ready, and p plans:
+//!
+//! | call | time |
+//! |---|---|
+//! | [`Backend::add`], [`Backend::delete`], an entry of a wait | O(log n) |
+//! | [`Backend::wait`] | O(r log n), O(n) more when a spurious report is drawn; a look at the ready ones for each action on the way |
+//! | [`Sim::read`], [`Sim::write`] | O(bytes + log n) |
+//! | [`Sim::at`] | O(log p) |
+//! | [`Sim::interest_set`], [`Sim::check_invariants`] | O(n log n), O(n²) |
+#![forbid(unsafe_code)]
+
+mod backend;
+mod clock;
+mod errno;
+mod kernel;
+mod schedule;
+mod sim;
+
+pub use evloop_backend::{Backend, Capabilities, Clock, ControlError, Report, WaitError};
+pub use evloop_changelist::{Change, Edit, Edits, Entry, Interest, RawFd, Ready, Token, Trigger};
+
+pub use self::backend::SimBackend;
+pub use self::clock::SimClock;
+pub use self::kernel::Held;
+pub use self::schedule::Disorder;
+pub use self::sim::{Counts, Sim};
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;
