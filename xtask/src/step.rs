@@ -127,7 +127,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Command { line, status } => write!(f, "`{line}`: {status}"),
+            Self::Command { line, status } => write!(f, "{status} from `{line}`"),
             Self::Start { line, source } => write!(f, "`{line}` could not be started: {source}"),
             Self::File { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Findings(summary) => f.write_str(summary),
