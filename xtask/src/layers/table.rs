@@ -95,7 +95,7 @@ pub(super) const LAYERS: &[Layer] = &[
             "evloop-signals",
             "evloop-timers",
         ],
-        packages: &["rustix"],
+        packages: &["bitflags", "rustix"],
         by_feature: &[],
     },
 ];

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::code::{code_only, find_word};
+use crate::code::{code_only, find_word, without_tests};
 use crate::workspace::TextFile;
 
 /// A place that breaks a rule.
@@ -38,8 +38,8 @@ const FOREIGN: [&str; 5] = [
     concat!("libevent-", "core.md"),
 ];
 
-/// What code must not say, and why.
-const FORBIDDEN_CODE: [(&str, &str); 2] = [
+/// What a test must not say, and why.
+const FORBIDDEN_IN_TESTS: [(&str, &str); 2] = [
     (
         "thread::sleep",
         "sleeps: wait for what is meant, or use the simulated clock",
@@ -51,7 +51,7 @@ const FORBIDDEN_CODE: [(&str, &str); 2] = [
 pub(super) fn check_file(file: &TextFile) -> Vec<Finding> {
     let mut findings = check_lines(file);
     if file.is_rust() {
-        findings.extend(check_code(file));
+        findings.extend(check_tests(file));
         findings.extend(check_shape(file));
     }
     findings
@@ -89,18 +89,29 @@ fn check_lines(file: &TextFile) -> Vec<Finding> {
     findings
 }
 
-fn check_code(file: &TextFile) -> Vec<Finding> {
-    let code = code_only(&file.text);
+fn check_tests(file: &TextFile) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let code = code_only(&file.text);
+    let elsewhere = if is_test(&file.path) {
+        String::new()
+    } else {
+        without_tests(&code)
+    };
+    let mut elsewhere = elsewhere.split('\n');
     for (line, text) in numbered(&code) {
-        for (_, why) in FORBIDDEN_CODE
-            .into_iter()
-            .filter(|(words, _)| text.contains(words))
-        {
-            findings.push(Finding::at(&file.path, line, why.to_owned()));
+        let elsewhere = elsewhere.next().unwrap_or_default();
+        for (words, why) in FORBIDDEN_IN_TESTS {
+            if text.contains(words) && !elsewhere.contains(words) {
+                findings.push(Finding::at(&file.path, line, why.to_owned()));
+            }
         }
     }
     findings
+}
+
+/// Whether all of the file is compiled for tests only.
+fn is_test(path: &Path) -> bool {
+    path.ends_with("tests.rs") || path.iter().any(|folder| folder == "tests")
 }
 
 fn check_shape(file: &TextFile) -> Vec<Finding> {
@@ -212,8 +223,20 @@ mod tests {
 
     #[test]
     fn sleeping_and_ignored_tests_are_found() {
-        assert!(only_finding("fn f() { std::thread::sleep(D); }").contains("sleeps"));
-        assert!(only_finding("#[ignore = \"slow\"]").contains("never runs"));
+        let test = |body| format!("#[cfg(test)]\nmod tests {{\n{body}\n}}");
+        let found = only_finding(&test("fn f() { std::thread::sleep(D); }"));
+        assert!(found.starts_with("a.rs:4: sleeps"), "{found}");
+        assert!(only_finding(&test("#[ignore = \"slow\"]")).contains("never runs"));
+    }
+
+    #[test]
+    fn only_tests_must_not_sleep() {
+        let text = "//! A file.\nfn f() { std::thread::sleep(D); }\n";
+        let findings = |path| check_file(&file(path, text)).len();
+        assert_eq!(findings("crates/a/src/lib.rs"), 0);
+        assert_eq!(findings("crates/a/src/wait/tests.rs"), 1);
+        assert_eq!(findings("crates/a/tests/model.rs"), 1);
+        assert_eq!(findings("tests/timers.rs"), 1);
     }
 
     #[test]
