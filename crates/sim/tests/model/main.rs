@@ -51,7 +51,8 @@ const OFTEN: &[Kind] = &[
 ];
 
 fn history(triggers: &'static [Trigger]) -> impl Strategy<Value = Vec<Step>> {
-    let fd = || FIRST..FIRST + 10;
+    // Mostly a few, so that the steps have to do with each other.
+    let fd = || prop_oneof![3 => FIRST..FIRST + 3, 1 => FIRST..FIRST + 10];
     let interest = || (0_u8..8).prop_map(Interest::from_bits_retain);
     let trigger = || select(triggers);
     let how = select(&[Shutdown::Read, Shutdown::Write, Shutdown::Both][..]);
@@ -306,4 +307,53 @@ proptest! {
     fn mixed_histories_agree(history in history(&[Trigger::Level, Trigger::Edge])) {
         check(600, &history);
     }
+}
+
+/// Opens a pipe on both, as numbers 3 and 4, and waits for its reader.
+fn pipe_waited_for() -> Vec<Step> {
+    vec![
+        Step::Open(Kind::Pipe),
+        Step::Add(FIRST, Interest::READ, Trigger::Edge),
+        Step::Wait,
+    ]
+}
+
+#[test]
+fn a_write_without_room_wakes_the_reader_again() {
+    let mut history = pipe_waited_for();
+    history.extend([
+        Step::Fill(FIRST + 1),
+        Step::Wait,
+        Step::Write(FIRST + 1, 1),
+        Step::Wait,
+    ]);
+    check(700, &history);
+}
+
+#[test]
+fn the_room_of_what_was_read_of_a_page_is_not_used_again() {
+    let mut history = pipe_waited_for();
+    let steps = [
+        Step::Write(FIRST + 1, 4000),
+        Step::Read(FIRST, 3000),
+        Step::Fill(FIRST + 1),
+    ];
+    history.extend(steps);
+    check(720, &history);
+}
+
+#[test]
+fn a_socket_is_writable_again_when_a_quarter_is_left() {
+    let mut both = Both::new(740);
+    both.run(&Step::Open(Kind::Socket));
+    both.run(&Step::Fill(FIRST));
+    // Both took more than twice as much, and less than four times.
+    let mut buf = [0; 50_000];
+    assert_eq!(both.sim.read(FIRST + 1, &mut buf).ok(), Some(buf.len()));
+    assert_eq!(both.real.read(FIRST + 1, &mut buf), Ok(buf.len()));
+    both.compare();
+    assert!(!both.is_writable(FIRST));
+    both.run(&Step::Drain(FIRST + 1));
+    both.compare();
+    assert!(both.is_writable(FIRST));
 }
