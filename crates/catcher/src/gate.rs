@@ -1,0 +1,87 @@
+//! A gate that handlers pass, and that can be closed behind the last of them.
+//!
+//! Who owns what lies behind the gate opens it when all is in its place, and closes it before he
+//! takes anything away. [`Gate::close`] returns when the last handler has left, and lets no other
+//! in; a handler never waits.
+//!
+//! One atomic holds both the bit *open* and the number of visitors, so that a handler enters and
+//! learns whether it may in one step, and all steps of all threads stand in one order (the atomic's
+//! modification order). Take a handler that enters. Either it came before the close in that order:
+//! then the close counts it as a visitor, and waits. Or it came after: then it finds the gate
+//! closed, and turns around.
+//!
+//! The memory orders are as weak as that allows. `open` releases and `enter` acquires: the visitor
+//! sees what was put in its place. `leave` releases and `close` acquires: the owner sees what the
+//! visitors did, and what he takes away is taken after it. Steps of other visitors in between hide
+//! nothing, because a read-modify-write carries on the release sequence of the one before.
+
+use crate::sync::{AtomicUsize, Ordering, wait};
+
+/// The gate is open.
+const OPEN: usize = 1;
+/// One visitor; all bits but the lowest count them.
+const VISITOR: usize = 2;
+
+#[derive(Debug)]
+pub(crate) struct Gate(AtomicUsize);
+
+impl Gate {
+    /// A closed gate.
+    pub(crate) fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.fetch_or(OPEN, Ordering::Release);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & OPEN != 0
+    }
+
+    /// Lets a handler in, for as long as it keeps what is returned. None: the gate is closed.
+    ///
+    /// Async-signal-safe, and wait-free.
+    pub(crate) fn enter(&self) -> Option<Visit<'_>> {
+        // Who comes late does not even count as a visitor, so a storm of signals cannot hold up a
+        // close. A signal that was sent after the gate was opened finds it open: the two are
+        // ordered in one thread, or else by the kernel, through which the signal went.
+        if !self.is_open() {
+            return None;
+        }
+        let before = self.0.fetch_add(VISITOR, Ordering::Acquire);
+        let visit = Visit(self);
+        (before & OPEN != 0).then_some(visit)
+    }
+
+    /// Lets nobody in any more, and returns when the last visitor has left.
+    ///
+    /// It cannot wait for its own thread: a handler that interrupts it runs to its end before this
+    /// goes on, and no handler ever closes a gate.
+    pub(crate) fn close(&self) {
+        let mut state = self.0.fetch_and(!OPEN, Ordering::Acquire);
+        for round in 0.. {
+            if state < VISITOR {
+                return;
+            }
+            wait(round);
+            state = self.0.load(Ordering::Acquire);
+        }
+    }
+
+    /// Forgets the visitors, without a wait: for a forked child, in which the threads that they
+    /// were in do not exist.
+    pub(crate) fn forget_visitors(&self) {
+        self.0.fetch_and(OPEN, Ordering::Relaxed);
+    }
+}
+
+/// A handler that is behind the [`Gate`]; it leaves when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Visit<'a>(&'a Gate);
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(VISITOR, Ordering::Release);
+    }
+}

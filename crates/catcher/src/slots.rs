@@ -1,0 +1,169 @@
+//! What the handler and one catcher share: which signals are watched, and how often each came.
+//!
+//! A [`Slot`] lives for ever, because a handler may look at it at any time. A catcher claims one
+//! for as long as it lives, and what belongs to the catcher alone, its [`Bell`], is reached by
+//! handlers only through a [`Gate`], which the catcher closes before the bell goes.
+//!
+//! # Why no run of the handler is lost or counted twice
+//!
+//! A handler first counts, then sets the signal's bit in `pending`, then rings. [`Claim::take`]
+//! first clears the bit, then takes the count. So between any two of these steps the count stands
+//! under a bit that is set, or that its handler is about to set and to ring for. A handler that
+//! counts between the two steps of a take has its run taken by it, and leaves a bit with nothing
+//! under it, which the next take passes over.
+#![expect(
+    unsafe_code,
+    reason = "a handler reaches its catcher's bell through a pointer"
+)]
+
+use core::ptr;
+
+use evloop_signals::{Signal, SignalSet};
+
+use crate::gate::Gate;
+use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Ordering};
+
+/// What a handler does when it has counted.
+pub(crate) trait Bell {
+    /// Tells the catcher's loop. Async-signal-safe.
+    fn ring(&self);
+}
+
+/// The shared half of a catcher.
+#[derive(Debug)]
+pub(crate) struct Slot<B> {
+    is_claimed: AtomicBool,
+    /// The claim's bell: valid while a gate is open or has a visitor.
+    bell: AtomicPtr<B>,
+    /// The signals that may have a count.
+    pending: AtomicU64,
+    /// By [`Signal::index`].
+    tallies: [Tally; 64],
+}
+
+/// One signal of a [`Slot`].
+#[derive(Debug)]
+struct Tally {
+    /// Open while the signal is watched.
+    gate: Gate,
+    /// Runs of the handler that were not taken yet.
+    runs: AtomicU64,
+}
+
+impl<B: Bell> Slot<B> {
+    pub(crate) fn new() -> Self {
+        Self {
+            is_claimed: AtomicBool::new(false),
+            bell: AtomicPtr::new(ptr::null_mut()),
+            pending: AtomicU64::new(0),
+            tallies: std::array::from_fn(|_| Tally {
+                gate: Gate::new(),
+                runs: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// The handler's part: counts a run, and rings. Nothing, if the signal is not watched.
+    ///
+    /// Async-signal-safe, and wait-free if the bell's [`ring`](Bell::ring) is.
+    pub(crate) fn record(&self, signal: Signal) {
+        let tally = &self.tallies[signal.index()];
+        let Some(_visit) = tally.gate.enter() else {
+            return;
+        };
+        tally.runs.fetch_add(1, Ordering::Relaxed);
+        // Releases the count to the take that clears the bit.
+        self.pending.fetch_or(signal.bit(), Ordering::Release);
+        // The gate has ordered this load after the store in `Claim::new`.
+        let bell = self.bell.load(Ordering::Relaxed);
+        // SAFETY: the pointer must be that of a live bell. `Claim::new` stores that of the claim's
+        // bell before the claim opens any gate; the claim holds the bell until it has closed all
+        // gates, and this visitor keeps one from being closed.
+        unsafe { &*bell }.ring();
+    }
+
+    /// For a forked child, before it does anything else: the handlers that were at work in other
+    /// threads when it was forked off are not at work in it.
+    pub(crate) fn forget_visitors(&self) {
+        for tally in &self.tallies {
+            tally.gate.forget_visitors();
+        }
+    }
+}
+
+/// The owned half of a catcher: a [`Slot`], for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Claim<'a, B: Bell> {
+    slot: &'a Slot<B>,
+    /// Only handlers use it. It goes when all gates are closed: fields are dropped after the whole.
+    _bell: Arc<B>,
+}
+
+impl<'a, B: Bell> Claim<'a, B> {
+    /// Claims a slot that nobody has; gives the bell back if somebody has.
+    pub(crate) fn new(slot: &'a Slot<B>, bell: Arc<B>) -> Result<Self, Arc<B>> {
+        // Acquires what the claim before left behind: closed gates and no counts.
+        if slot.is_claimed.swap(true, Ordering::Acquire) {
+            return Err(bell);
+        }
+        slot.bell
+            .store(Arc::as_ptr(&bell).cast_mut(), Ordering::Relaxed);
+        Ok(Self { slot, _bell: bell })
+    }
+
+    pub(crate) fn is_watched(&self, signal: Signal) -> bool {
+        self.slot.tallies[signal.index()].gate.is_open()
+    }
+
+    pub(crate) fn watched(&self) -> SignalSet {
+        let gates = self
+            .slot
+            .tallies
+            .iter()
+            .map(|tally| &tally.gate)
+            .enumerate();
+        let bits = gates.map(|(index, gate)| u64::from(gate.is_open()) << index);
+        SignalSet::from_bits(bits.sum())
+    }
+
+    /// Lets handlers count a signal. The count starts from zero.
+    pub(crate) fn watch(&self, signal: Signal) {
+        self.slot.tallies[signal.index()].gate.open();
+    }
+
+    /// Lets no handler count a signal any more, waits for those that do, and forgets the count.
+    pub(crate) fn unwatch(&self, signal: Signal) {
+        let tally = &self.slot.tallies[signal.index()];
+        tally.gate.close();
+        tally.runs.store(0, Ordering::Relaxed);
+        self.slot
+            .pending
+            .fetch_and(!signal.bit(), Ordering::Relaxed);
+    }
+
+    /// Takes each count that is not zero, by signal number.
+    ///
+    /// One signal at a time, so that a panic of `f` leaves the others for the next take.
+    pub(crate) fn take(&self, mut f: impl FnMut(Signal, u64)) {
+        for signal in SignalSet::from_bits(self.slot.pending.load(Ordering::Relaxed)) {
+            self.slot
+                .pending
+                .fetch_and(!signal.bit(), Ordering::Acquire);
+            let runs = self.slot.tallies[signal.index()]
+                .runs
+                .swap(0, Ordering::Relaxed);
+            if runs > 0 {
+                f(signal, runs);
+            }
+        }
+    }
+}
+
+impl<B: Bell> Drop for Claim<'_, B> {
+    fn drop(&mut self) {
+        for signal in self.watched() {
+            self.unwatch(signal);
+        }
+        self.slot.is_claimed.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,20 @@
+//! The one place from which [`gate`](crate::gate) and [`slots`](crate::slots) take what several
+//! threads share, so that a model checker can stand in.
+
+use std::thread;
+use std::time::Duration;
+
+pub(crate) use std::sync::Arc;
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// Waits a little for a handler that is at work in another thread, for the `round`th time.
+///
+/// A handler takes less than a microsecond, unless its thread was preempted: then this one gives
+/// up the processor, even where its priority is above that of the other.
+pub(crate) fn wait(round: u32) {
+    if round < 100 {
+        std::hint::spin_loop();
+    } else {
+        thread::sleep(Duration::from_micros(50));
+    }
+}
