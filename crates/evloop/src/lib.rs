@@ -1,1 +1,144 @@
-//! libevent's event core in Rust: I/O readiness, signals and timers as one kind of event, run by one loop.
+//! libevent's event core in Rust: readiness of file descriptors, signals and timers as one kind of
+//! thing, an *event*, and one loop that runs them. Linux.
+//!
+//! An [`EventLoop`] holds events. [`EventLoop::run`] waits until something happens to one of them,
+//! and calls its callback with a [`Cx`]: `cx.state`, what the program shares between its callbacks,
+//! and `cx.events`, the loop itself, to add, change and delete events from within.
+//!
+//! # Examples
+//!
+//! A server that returns what it is sent, and says each second how much that was.
+//!
+//! ```no_run
+//! use std::io::{ErrorKind, Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//! use std::time::Duration;
+//!
+//! use evloop::{Cx, EventLoop, Interest, Ready, Signal};
+//!
+//! struct App {
+//!     echoed: usize,
+//! }
+//!
+//! fn echo(cx: &mut Cx<'_, App>, mut peer: &TcpStream, ready: Ready) {
+//!     let mut buffer = [0; 4096];
+//!     let done = match peer.read(&mut buffer) {
+//!         _ if ready.is_timeout() => true,
+//!         Ok(count @ 1..) => {
+//!             cx.state.echoed += count;
+//!             peer.write_all(&buffer[..count]).is_err()
+//!         }
+//!         Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+//!         Ok(0) | Err(_) => true,
+//!     };
+//!     if done {
+//!         cx.events.remove(cx.id()).expect("it is there: this is its callback");
+//!     }
+//! }
+//!
+//! let mut events = EventLoop::<App>::new()?;
+//! let listener = TcpListener::bind("127.0.0.1:7000")?;
+//!
+//! events.io(listener, Interest::READ).persist().add(|cx, listener, _ready| {
+//!     while let Ok((peer, _)) = listener.accept() {
+//!         let minute = Duration::from_secs(60);
+//!         if let Err(error) = cx.events.io(peer, Interest::READ).persist().timeout(minute).add(echo) {
+//!             eprintln!("{error}");
+//!         }
+//!     }
+//! })?;
+//! events.timer(Duration::from_secs(1)).persist().add(|cx| println!("{} echoed", cx.state.echoed))?;
+//! events.signal(Signal::INT).add(|cx, _caught| cx.events.exit())?;
+//!
+//! events.run(&mut App { echoed: 0 })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Events
+//!
+//! An event waits for readiness of a source ([`EventLoop::io`]), for a signal
+//! ([`EventLoop::signal`]), for time to pass ([`EventLoop::timer`]) or for nothing of the kind
+//! ([`EventLoop::user`]). Any of them can have a [timeout](NewEvent::timeout) besides.
+//!
+//! `add` makes an event *pending* and gives an [`EventId`] for it. When what it waits for happens it
+//! is *active*, and its callback runs. Then
+//!
+//! - a *one-shot* event, which is what every event is by itself, is over: it is freed, and its source
+//!   is closed. Its callback may [`add`](EventLoop::add) it again; so may anybody later if it was
+//!   told to [`keep`](NewEvent::keep);
+//! - a [*persistent*](NewEvent::persist) event stays pending.
+//!
+//! [`EventLoop::delete`] makes an event not pending and keeps it; [`EventLoop::remove`] frees it;
+//! [`EventLoop::into_source`] frees it and gives its source back. From then on its callback does not
+//! run, whatever has happened before.
+//!
+//! # Sources
+//!
+//! The loop owns the sources (anything that is [`AsFd`](std::os::fd::AsFd) and `'static`), so what it
+//! waits for cannot be closed behind its back, and no raw file descriptor number is needed. It lends
+//! the source to the event's callback as `&F`, through which the standard library's types read and
+//! write. The callback of *another* event reaches it by [`EventLoop::source`], and changes what it
+//! waits for by [`EventLoop::set_interest`]. Several events share a source when each is given a clone
+//! of one [`Rc`](std::rc::Rc).
+//!
+//! Sources are made non-blocking when they are added; see [`NewEvent::leave_blocking`].
+//!
+//! # Closures
+//!
+//! A closure that is written in the call of `add`, and a function, need no annotation of their
+//! arguments. A closure that is bound by `let` first does: the compiler then has to be told that it
+//! takes references of any lifetime.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use evloop::{Cx, EventLoop};
+//! # let mut events = EventLoop::<u32>::new()?;
+//! let tick = |cx: &mut Cx<'_, u32>| *cx.state += 1;
+//! events.timer(Duration::ZERO).add(tick)?;
+//!
+//! let mut ticks = 0;
+//! let _outcome = events.run(&mut ticks)?;
+//! assert_eq!(ticks, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Order and cost
+//!
+//! A turn of the loop takes the kernel's reports, then signals, then timeouts that are due, and runs
+//! the callbacks of the most urgent [`Priority`] among what is active, in the order in which they
+//! became so. The [documentation of the core](evloop_core) has the turn step by step, and what each
+//! operation costs. In the steady state nothing is allocated. A turn is one system call, and one more
+//! for each file descriptor whose interest is not what it was when the kernel was last told.
+//!
+//! # Compared with libevent
+//!
+//! The documentation of each item ends with its counterpart. What is different throughout: sources
+//! and callbacks are owned by the loop, and events are named by handles that cannot dangle; times are
+//! in nanoseconds of a precise clock; hang-up and error are readiness of their own, and reach every
+//! event of a file descriptor; a signal reaches every loop that watches it; events with equal
+//! deadlines run first come, first served; what the kernel refuses is never swallowed.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod context;
+mod error;
+mod event_loop;
+mod inspect;
+mod new_event;
+
+pub use evloop_backend::{Capabilities, ControlError, WaitError};
+pub use evloop_catcher::CatchError;
+pub use evloop_changelist::{Interest, RawFd, Ready, Trigger};
+pub use evloop_core::{EventId, EventInfo, Kind, Mode, Outcome, Priority, Stats};
+pub use evloop_pipe::PipeError;
+pub use evloop_signals::{Signal, SignalError};
+
+pub use crate::context::{Caught, Cx};
+pub use crate::error::{AddError, InsertError, IntoSourceError, NewError, RemoveError, RunError};
+pub use crate::event_loop::EventLoop;
+pub use crate::inspect::{Described, Table};
+pub use crate::new_event::{Catch, Io, NewEvent, Timer, User};
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;

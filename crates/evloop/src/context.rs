@@ -1,0 +1,43 @@
+//! What a callback gets.
+
+use evloop_core::EventId;
+use evloop_signals::Signal;
+
+use crate::EventLoop;
+
+/// What a callback gets: the user's state, and the loop, each to be used on its own.
+///
+/// # Compared with libevent
+///
+/// The `void *arg` of a callback, with a type.
+#[derive(Debug)]
+pub struct Cx<'a, S> {
+    /// The state that was given to [`EventLoop::run`].
+    pub state: &'a mut S,
+    /// The loop: to add, delete and change events, this one too, and to end the run.
+    pub events: &'a mut EventLoop<S>,
+    pub(crate) id: EventId,
+}
+
+impl<S> Cx<'_, S> {
+    /// The event whose callback this is.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_get_running_event`, and `event_self_cbarg`.
+    #[must_use]
+    pub const fn id(&self) -> EventId {
+        self.id
+    }
+}
+
+/// A signal that was caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caught {
+    /// Which one.
+    pub signal: Signal,
+    /// How often since the callback ran last: every run of the handler counts. 0 when the callback
+    /// runs because the event's timeout expired, or by [`EventLoop::activate`].
+    pub count: u64,
+}

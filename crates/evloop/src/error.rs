@@ -1,0 +1,238 @@
+//! What can go wrong, one type per operation, each with the kernel's reason as its source.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use evloop_backend::{Capabilities, ControlError, WaitError};
+use evloop_catcher::CatchError;
+use evloop_changelist::RawFd;
+use evloop_epoll::CreateError;
+use evloop_pipe::PipeError;
+
+/// A loop could not be made. See [`EventLoop::new`](crate::EventLoop::new).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NewError {
+    /// The backend could not be made: no more file descriptors or memory, or none to be had here.
+    Backend(CreateError),
+    /// The internal pipe could not be made.
+    Pipe(PipeError),
+    /// The backend does not take the internal pipe.
+    Control(ControlError),
+}
+
+impl fmt::Display for NewError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backend(error) => error.fmt(f),
+            Self::Pipe(_) => f.write_str("the internal pipe could not be made"),
+            Self::Control(_) => f.write_str("the internal pipe could not be registered"),
+        }
+    }
+}
+
+impl Error for NewError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Backend(error) => error.source(),
+            Self::Pipe(source) => Some(source),
+            Self::Control(source) => Some(source),
+        }
+    }
+}
+
+/// An event could not be added, or its interest not be changed. Nothing has changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AddError {
+    /// The event was freed.
+    NoSuchEvent,
+    /// The source's file descriptor is negative.
+    BadFd(RawFd),
+    /// The events on a file descriptor are all level-triggered or all edge-triggered; those that
+    /// are on this one are of the other kind.
+    MixedTrigger(RawFd),
+    /// The loop's backend cannot do what the event needs.
+    Unsupported {
+        /// What it cannot do.
+        needed: Capabilities,
+        /// Its name.
+        backend: &'static str,
+    },
+    /// The kernel does not hold interest in this file descriptor: it is not open (`EBADF`), a
+    /// regular file or a directory (`EPERM`), or there is no more room (`ENOMEM`, `ENOSPC`).
+    Control(ControlError),
+    /// The file descriptor could not be made non-blocking.
+    Nonblocking {
+        /// The file descriptor.
+        fd: RawFd,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The signal cannot be caught.
+    Catch(CatchError),
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchEvent => f.write_str("the event was freed"),
+            Self::BadFd(fd) => write!(f, "{fd} is not a file descriptor"),
+            Self::MixedTrigger(fd) => write!(
+                f,
+                "file descriptor {fd} has events of the other trigger (level and edge do not mix)"
+            ),
+            Self::Unsupported { needed, backend } => {
+                write!(f, "the {backend} backend cannot do {needed:?}")
+            }
+            // These two name call and file descriptor, or signal, themselves.
+            Self::Control(error) => write!(f, "{error}: {}", error.source),
+            Self::Catch(error) => error.fmt(f),
+            Self::Nonblocking { fd, .. } => {
+                write!(f, "ioctl(FIONBIO) failed for file descriptor {fd}")
+            }
+        }
+    }
+}
+
+impl Error for AddError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoSuchEvent
+            | Self::BadFd(_)
+            | Self::MixedTrigger(_)
+            | Self::Unsupported { .. } => None,
+            Self::Control(error) => error.source(),
+            Self::Catch(error) => error.source(),
+            Self::Nonblocking { source, .. } => Some(source),
+        }
+    }
+}
+
+/// A new event could not be added. Gives back the source that was to belong to it.
+pub struct InsertError<F> {
+    /// Why.
+    pub reason: AddError,
+    /// The source, as it was.
+    pub source: F,
+}
+
+impl<F> fmt::Debug for InsertError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InsertError")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Display for InsertError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl<F> Error for InsertError<F> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
+}
+
+/// An event could not be deleted or removed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// It was freed before.
+    NoSuchEvent,
+    /// It is gone, but the kernel would not stop holding interest in its file descriptor.
+    Control(ControlError),
+    /// It is gone, but the disposition that its signal had before could not be restored.
+    Catch(CatchError),
+}
+
+impl fmt::Display for RemoveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchEvent => f.write_str("the event was freed"),
+            Self::Control(error) => error.fmt(f),
+            Self::Catch(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for RemoveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoSuchEvent => None,
+            Self::Control(error) => error.source(),
+            Self::Catch(error) => error.source(),
+        }
+    }
+}
+
+/// An event's source could not be taken back. Nothing has changed, unless it says so.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum IntoSourceError {
+    /// The event was freed.
+    NoSuchEvent,
+    /// The event has no source of this type.
+    WrongType,
+    /// Its own callback runs, and has it as an argument.
+    Running,
+    /// The kernel would not stop holding interest in it. The event is gone, and so is the source.
+    Control(ControlError),
+}
+
+impl fmt::Display for IntoSourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchEvent => f.write_str("the event was freed"),
+            Self::WrongType => f.write_str("the event has no source of this type"),
+            Self::Running => f.write_str("the event's own callback has the source"),
+            Self::Control(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for IntoSourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoSuchEvent | Self::WrongType | Self::Running => None,
+            Self::Control(error) => error.source(),
+        }
+    }
+}
+
+/// A run could not be begun, or could not go on. The events are all there, and what was active
+/// still is; another run can be begun.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The loop is running already: a callback cannot run it.
+    Reentrant,
+    /// The kernel could not wait.
+    Wait(WaitError),
+    /// An event was over, and what it held in the kernel could not be given back.
+    Remove(RemoveError),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reentrant => f.write_str("the loop is running already"),
+            Self::Wait(error) => error.fmt(f),
+            Self::Remove(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Reentrant => None,
+            Self::Wait(error) => error.source(),
+            Self::Remove(error) => error.source(),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! A new event, before it is added: what is said of it in passing, and the callback at the end.
+
+use std::any::Any;
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evloop_backend::Capabilities;
+use evloop_changelist::{Interest, Ready, Trigger};
+use evloop_core::{EventId, Kind, Ownership, Priority, Spec};
+use evloop_signals::Signal;
+
+use crate::context::{Caught, Cx};
+use crate::error::{AddError, InsertError};
+use crate::event_loop::{Callback, EventLoop, Payload};
+
+/// A new event that waits for its callback: made by [`EventLoop::io`], [`EventLoop::timer`],
+/// [`EventLoop::signal`] and [`EventLoop::user`], and put into the loop by `add`.
+///
+/// Unless it is told otherwise an event is one-shot, level-triggered, of
+/// [`Priority::NORMAL`], and has no timeout (a timer's own excepted).
+#[must_use = "an event is in the loop when `add` was called"]
+pub struct NewEvent<'a, S, W> {
+    events: &'a mut EventLoop<S>,
+    spec: Spec,
+    label: &'static str,
+    waits_for: W,
+}
+
+/// [`NewEvent`] of a source.
+#[derive(Debug)]
+pub struct Io<F> {
+    source: F,
+    interest: Interest,
+    trigger: Trigger,
+    nonblocking: bool,
+}
+
+/// [`NewEvent`] of a timer.
+#[derive(Debug)]
+pub struct Timer(());
+
+/// [`NewEvent`] of a signal.
+#[derive(Debug)]
+pub struct Catch(Signal);
+
+/// [`NewEvent`] of nothing but activation.
+#[derive(Debug)]
+pub struct User(());
+
+impl<S, W> fmt::Debug for NewEvent<'_, S, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEvent")
+            .field("spec", &self.spec)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, W> NewEvent<'_, S, W> {
+    /// It stays pending when it runs; a timeout begins anew each time.
+    ///
+    /// A timer's next deadline is its last plus the interval, so it does not drift; ticks that were
+    /// missed are skipped. After readiness or a signal the timeout runs from then.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `EV_PERSIST`.
+    pub const fn persist(mut self) -> Self {
+        self.spec.persistent = true;
+        self
+    }
+
+    /// When it has run, and was not added again, it is not freed: [`EventLoop::add`] finds it.
+    ///
+    /// # Compared with libevent
+    ///
+    /// There an event is always kept, by its owner.
+    pub const fn keep(mut self) -> Self {
+        self.spec.keep = true;
+        self
+    }
+
+    /// How urgent it is.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_priority_set`.
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.spec.priority = priority;
+        self
+    }
+
+    /// Its callback runs with [`Ready::TIMEOUT`] if nothing else happened for this long.
+    ///
+    /// # Compared with libevent
+    ///
+    /// The timeout of `event_add`.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.spec.timeout = Some(timeout);
+        self
+    }
+
+    /// The name it has in [`EventLoop::table`].
+    pub const fn label(mut self, label: &'static str) -> Self {
+        self.label = label;
+        self
+    }
+}
+
+impl<S, W> NewEvent<'_, S, W> {
+    fn payload(
+        &self,
+        place: &'static Location<'static>,
+        callback: Callback<S>,
+        source: Option<Rc<dyn Any>>,
+    ) -> Payload<S> {
+        Payload {
+            callback,
+            source,
+            label: self.label,
+            place,
+        }
+    }
+}
+
+impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
+    pub(crate) fn io(events: &'a mut EventLoop<S>, source: F, interest: Interest) -> Self {
+        let waits_for = Io {
+            source,
+            interest,
+            trigger: Trigger::Level,
+            nonblocking: true,
+        };
+        Self {
+            events,
+            spec: Spec::new(Kind::Plain),
+            label: "io",
+            waits_for,
+        }
+    }
+
+    /// Edge-triggered: the callback runs when the source *becomes* ready, so it has to read or
+    /// write until that would block. All events on one file descriptor are of one kind.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `EV_ET`.
+    pub const fn edge(mut self) -> Self {
+        self.waits_for.trigger = Trigger::Edge;
+        self
+    }
+
+    /// The source is left as it is. Otherwise it is made non-blocking when it is added, which is
+    /// seen by everybody who shares the open file: a shell and its children share their terminal.
+    ///
+    /// A callback on a source that blocks may read or write once.
+    pub const fn leave_blocking(mut self) -> Self {
+        self.waits_for.nonblocking = false;
+        self
+    }
+
+    /// Adds the event. The callback gets what is ready: at least one of the interest,
+    /// [`Ready::HANGUP`] and [`Ready::ERROR`], which need not be asked for, and
+    /// [`Ready::TIMEOUT`].
+    ///
+    /// The loop owns the source until the event is over or removed, and closes it then.
+    ///
+    /// # Errors
+    ///
+    /// See [`AddError`]. Nothing has changed then, and the source comes back.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_new` and `event_add`.
+    #[track_caller]
+    pub fn add<C>(self, mut callback: C) -> Result<EventId, InsertError<F>>
+    where
+        C: FnMut(&mut Cx<'_, S>, &F, Ready) + 'static,
+    {
+        let place = Location::caller();
+        let Io {
+            interest,
+            trigger,
+            nonblocking,
+            ..
+        } = self.waits_for;
+        let Self {
+            events,
+            mut spec,
+            label,
+            waits_for: Io { source, .. },
+        } = self;
+        if let Err(reason) = events.require(interest, trigger) {
+            return Err(InsertError { reason, source });
+        }
+        let fd = source.as_fd().as_raw_fd();
+        spec.kind = Kind::Io {
+            fd,
+            interest,
+            trigger,
+            ownership: Ownership::Owned,
+        };
+        let source = Rc::new(source);
+        let mine = Rc::clone(&source);
+        let callback: Callback<S> =
+            Box::new(move |cx, activation| callback(cx, &mine, activation.ready));
+        let shared: Rc<dyn Any> = Rc::<F>::clone(&source);
+        let payload = Payload {
+            callback,
+            source: Some(shared),
+            label,
+            place,
+        };
+        let added = events.insert_and_add(spec, payload).and_then(|id| {
+            if nonblocking && let Err(error) = rustix::io::ioctl_fionbio(source.as_fd(), true) {
+                events.undo_insert(id);
+                return Err(AddError::Nonblocking {
+                    fd,
+                    source: error.into(),
+                });
+            }
+            Ok(id)
+        });
+        added.map_err(|reason| {
+            let source = Rc::into_inner(source).expect("what shared it was dropped with the event");
+            InsertError { reason, source }
+        })
+    }
+}
+
+impl<'a, S> NewEvent<'a, S, Timer> {
+    pub(crate) fn timer(events: &'a mut EventLoop<S>, timeout: Duration) -> Self {
+        let spec = Spec {
+            timeout: Some(timeout),
+            ..Spec::new(Kind::Plain)
+        };
+        Self {
+            events,
+            spec,
+            label: "timer",
+            waits_for: Timer(()),
+        }
+    }
+
+    /// Adds the timer.
+    ///
+    /// # Errors
+    ///
+    /// None today; see [`AddError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evtimer_new` and `evtimer_add`.
+    #[track_caller]
+    pub fn add<C>(self, mut callback: C) -> Result<EventId, AddError>
+    where
+        C: FnMut(&mut Cx<'_, S>) + 'static,
+    {
+        let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
+        let payload = self.payload(Location::caller(), callback, None);
+        self.events.insert_and_add(self.spec, payload)
+    }
+}
+
+impl<'a, S> NewEvent<'a, S, Catch> {
+    pub(crate) fn signal(events: &'a mut EventLoop<S>, signal: Signal) -> Self {
+        let spec = Spec::new(Kind::Signal(signal));
+        Self {
+            events,
+            spec,
+            label: "signal",
+            waits_for: Catch(signal),
+        }
+    }
+
+    /// Adds the event. From now on the process catches the signal; when the last event for it in
+    /// the process is over, the disposition that it had before is restored.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::Catch`] if it cannot be caught.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evsignal_new` and `evsignal_add`.
+    #[track_caller]
+    pub fn add<C>(self, mut callback: C) -> Result<EventId, AddError>
+    where
+        C: FnMut(&mut Cx<'_, S>, Caught) + 'static,
+    {
+        let Catch(signal) = self.waits_for;
+        let callback: Callback<S> = Box::new(move |cx, activation| {
+            callback(
+                cx,
+                Caught {
+                    signal,
+                    count: activation.count,
+                },
+            )
+        });
+        let payload = self.payload(Location::caller(), callback, None);
+        self.events.insert_and_add(self.spec, payload)
+    }
+}
+
+impl<'a, S> NewEvent<'a, S, User> {
+    pub(crate) fn user(events: &'a mut EventLoop<S>) -> Self {
+        let spec = Spec::new(Kind::Plain);
+        Self {
+            events,
+            spec,
+            label: "user",
+            waits_for: User(()),
+        }
+    }
+
+    /// Adds the event. While it is pending it keeps the loop running.
+    ///
+    /// # Errors
+    ///
+    /// None today; see [`AddError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evuser_new`.
+    #[track_caller]
+    pub fn add<C>(self, mut callback: C) -> Result<EventId, AddError>
+    where
+        C: FnMut(&mut Cx<'_, S>, Ready) + 'static,
+    {
+        let callback: Callback<S> = Box::new(move |cx, activation| callback(cx, activation.ready));
+        let payload = self.payload(Location::caller(), callback, None);
+        self.events.insert_and_add(self.spec, payload)
+    }
+}
+
+/// What a backend must be able to do for an event with this interest and trigger.
+pub(crate) fn needs(interest: Interest, trigger: Trigger) -> Capabilities {
+    let mut needs = Capabilities::empty();
+    needs.set(Capabilities::EDGE, trigger == Trigger::Edge);
+    needs.set(
+        Capabilities::EARLY_CLOSE,
+        interest.contains(Interest::CLOSED),
+    );
+    needs
+}
