@@ -52,9 +52,10 @@
 //! - Hang-up and error of pipes, half-closed and reset connections, full buffers.
 //! - Refusals: `EBADF` for a number that is not open, `EPERM` for a regular file.
 //!
-//! Random histories on the model and on the running kernel give the same reports, results and
-//! interest; that is this crate's main test. The model shares no code with what it is to
-//! judge: it takes from a change what is wanted, not the operation that would bring it about.
+//! Random histories on the model and on the running kernel give the same results, the same interest
+//! and the same reports in the same order; that is this crate's main test. The model shares no
+//! code with what it is to judge: it takes from a change what is wanted, not the operation that
+//! would bring it about.
 //!
 //! Sockets follow the rules of Unix-domain ones, where a close reaches the peer at once and as a
 //! whole. A signal is an action that counts where its handler would and calls [`Sim::interrupt`].
@@ -67,7 +68,7 @@
 //!
 //! # Costs
 //!
-//! With n numbers held, r of them ready, and p plans:
+//! With n numbers held, r of them ready or reported by the wait before, and p plans:
 //!
 //! | call | time |
 //! |---|---|
