@@ -186,6 +186,10 @@ impl<S> EventLoop<S> {
     /// # Errors
     ///
     /// See [`IntoSourceError`].
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the proofs are beside the expects"
+    )]
     pub fn into_source<F: 'static>(&mut self, id: EventId) -> Result<F, IntoSourceError> {
         if self.core.running() == Some(id) {
             return Err(IntoSourceError::Running);

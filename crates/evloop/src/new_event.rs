@@ -1,4 +1,5 @@
 //! A new event, before it is added: what is said of it in passing, and the callback at the end.
+#![expect(clippy::should_implement_trait, reason = "`add` is the field's word")]
 
 use std::any::Any;
 use std::fmt;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use evloop_backend::Capabilities;
 use evloop_changelist::{Interest, Ready, Trigger};
-use evloop_core::{EventId, Kind, Ownership, Priority, Spec};
+use evloop_core::{Activation, EventId, Kind, Ownership, Priority, Spec};
 use evloop_signals::Signal;
 
 use crate::context::{Caught, Cx};
@@ -174,6 +175,7 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
     /// # Compared with libevent
     ///
     /// `event_new` and `event_add`.
+    #[expect(clippy::missing_panics_doc, reason = "the proof is beside the expect")]
     #[track_caller]
     pub fn add<C>(self, mut callback: C) -> Result<EventId, InsertError<F>>
     where
@@ -291,14 +293,8 @@ impl<'a, S> NewEvent<'a, S, Catch> {
         C: FnMut(&mut Cx<'_, S>, Caught) + 'static,
     {
         let Catch(signal) = self.waits_for;
-        let callback: Callback<S> = Box::new(move |cx, activation| {
-            callback(
-                cx,
-                Caught {
-                    signal,
-                    count: activation.count,
-                },
-            )
+        let callback: Callback<S> = Box::new(move |cx, Activation { count, .. }| {
+            callback(cx, Caught { signal, count });
         });
         let payload = self.payload(Location::caller(), callback, None);
         self.events.insert_and_add(self.spec, payload)
