@@ -102,22 +102,26 @@ impl Edits {
         }
     }
 
+    /// The kinds whose edit is this one.
     const fn which_are(self, edit: Edit) -> Interest {
-        let read = (self.read as u8 == edit as u8) as u8 * Interest::READ.bits();
-        let write = (self.write as u8 == edit as u8) as u8 * Interest::WRITE.bits();
-        let closed = (self.closed as u8 == edit as u8) as u8 * Interest::CLOSED.bits();
-        Interest::from_bits_truncate(read | write | closed)
+        let mut found = Interest::empty();
+        if self.read as u8 == edit as u8 {
+            found = found.union(Interest::READ);
+        }
+        if self.write as u8 == edit as u8 {
+            found = found.union(Interest::WRITE);
+        }
+        if self.closed as u8 == edit as u8 {
+            found = found.union(Interest::CLOSED);
+        }
+        found
     }
 }
 
 /// What the kernel holds for one file descriptor, and what it is still to be told about it.
 ///
-/// The rules by which later edits meet earlier ones:
-///
-/// - An add wins over an earlier delete, and is told even where the kernel already holds the
-///   interest: between the two the file may have been closed, and the number given to another.
-/// - A delete wins over an earlier add. Of interest that the kernel never held nothing is left to
-///   tell.
+/// For each kind of interest the last edit wins; [`add`](Self::add) and [`delete`](Self::delete)
+/// say what becomes of one that changes nothing.
 ///
 /// Six bytes, `Copy`; every operation takes constant time.
 ///
@@ -163,16 +167,16 @@ impl Change {
 
     /// Wants this interest from now on.
     ///
-    /// It overrides an earlier delete, and is kept where the interest is held already: whoever
-    /// asks for it may do so because the file is a new one.
+    /// It overrides an earlier delete. Where the kernel holds the interest already, it is told all
+    /// the same: the file may have been closed in between, and the number given to another.
     pub const fn add(&mut self, interest: Interest) {
         self.edits.set(interest, Edit::Add);
     }
 
     /// Wants this interest no longer.
     ///
-    /// It overrides an earlier add. What the kernel does not hold needs no deleting: its edit
-    /// becomes [`Edit::Keep`].
+    /// It overrides an earlier add. What the kernel did not hold when the change began needs no
+    /// deleting: its edit becomes [`Edit::Keep`].
     pub const fn delete(&mut self, interest: Interest) {
         self.edits
             .set(interest.intersection(self.held), Edit::Delete);

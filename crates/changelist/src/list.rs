@@ -29,9 +29,9 @@ pub struct Entry {
 /// # Cost
 ///
 /// Each operation says its own. The index takes 4 bytes for every number up to the highest file
-/// descriptor that was ever recorded, whether it was used or not. The kernel gives out the
-/// lowest free number and stops at the process's limit (`RLIMIT_NOFILE`), so that comes to 4 MiB
-/// at a million open files; a number that did not come from the kernel could make it 8 GiB.
+/// descriptor that was ever recorded, and at most as much again in reserve. The kernel gives out
+/// the lowest free number and stops at the process's limit (`RLIMIT_NOFILE`): a million open files
+/// make 4 MB. A number that did not come from the kernel is taken as it is, and can make it 8 GiB.
 ///
 /// # Examples
 ///
@@ -204,5 +204,83 @@ impl Changelist {
                 self.index[fd] = at;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: Token = Token {
+        slot: 0,
+        generation: 0,
+    };
+
+    fn touch(list: &mut Changelist, fd: RawFd) -> &mut Change {
+        list.record(fd, TOKEN, Interest::empty(), Trigger::Level)
+    }
+
+    #[test]
+    fn steady_state_allocates_nothing() {
+        let mut list = Changelist::new();
+        let turn = |list: &mut Changelist| {
+            for fd in 0..100 {
+                touch(list, fd);
+            }
+            list.clear();
+            (
+                list.entries.as_ptr(),
+                list.entries.capacity(),
+                list.index.as_ptr(),
+            )
+        };
+        let first = turn(&mut list);
+        for _ in 0..3 {
+            assert_eq!(turn(&mut list), first);
+        }
+    }
+
+    #[test]
+    fn new_allocates_nothing() {
+        let list = Changelist::new();
+        assert_eq!((list.entries.capacity(), list.index.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn index_left_behind_by_clear_is_not_believed() {
+        let mut list = Changelist::new();
+        touch(&mut list, 7);
+        list.clear();
+        touch(&mut list, 8);
+        assert_eq!(list.position(7), None);
+        assert_eq!(list.position(8), Some(0));
+    }
+
+    #[test]
+    fn nothing_is_found_under_a_negative_number() {
+        let mut list = Changelist::new();
+        assert_eq!(list.get(-1), None);
+        assert_eq!(list.remove(-1), None);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic = "-1 is not a file descriptor"]
+    fn negative_number_panics_in_debug() {
+        touch(&mut Changelist::new(), -1);
+    }
+
+    #[test]
+    #[cfg(not(debug_assertions))]
+    fn negative_number_makes_an_entry_for_each_touch() {
+        let mut list = Changelist::new();
+        for fd in [-1, 3, -1] {
+            touch(&mut list, fd).add(Interest::READ);
+        }
+        list.check_invariants();
+        let fds: Vec<_> = list.entries().iter().map(|entry| entry.fd).collect();
+        assert_eq!(fds, [-1, 3, -1]);
+        list.retain(|entry| entry.fd >= 0);
+        assert_eq!(list.get(3).map(Change::wanted), Some(Interest::READ));
     }
 }
