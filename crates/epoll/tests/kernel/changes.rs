@@ -1,0 +1,212 @@
+//! What becomes of adds, deletes and changes, taken and refused.
+
+use super::*;
+
+#[test]
+fn an_edge_triggered_add_asks_again() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    epoll
+        .add(fd.as_raw_fd(), A, Interest::READ, Trigger::Edge)
+        .unwrap();
+    assert_eq!(look(&mut epoll, &[]).len(), 1);
+    assert_eq!(look(&mut epoll, &[]).len(), 0);
+    let mut change = Change::new(Interest::READ, Trigger::Edge);
+    change.add(Interest::READ);
+    let again = Entry {
+        fd: fd.as_raw_fd(),
+        token: A,
+        change,
+    };
+    assert_eq!(look(&mut epoll, &[again]).len(), 1);
+}
+
+#[test]
+fn changes_take_effect_before_the_wait_blocks() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    let mut reports = Vec::new();
+    let add = entry(&fd, B, Interest::empty(), Interest::READ, Interest::empty());
+    epoll.wait(&[add], None, &mut reports).unwrap();
+    assert_eq!(reports, [report(B, Ready::READ, 0)]);
+}
+
+#[test]
+fn a_bad_add_is_an_error_and_changes_nothing() {
+    let mut epoll = Epoll::new().unwrap();
+    let file = File::open("Cargo.toml").unwrap();
+    let mut add = |fd| refusal(epoll.add(fd, A, Interest::READ, Trigger::Level));
+    let call = "epoll_ctl(EPOLL_CTL_ADD)";
+    assert_eq!(add(-1), (call, -1, Some(libc::EBADF)));
+    assert_eq!(add(RawFd::MAX), (call, RawFd::MAX, Some(libc::EBADF)));
+    let regular = file.as_raw_fd();
+    assert_eq!(add(regular), (call, regular, Some(libc::EPERM)));
+    let itself = epoll.as_fd().as_raw_fd();
+    let error = refusal(epoll.add(itself, A, Interest::READ, Trigger::Level));
+    assert_eq!(error, (call, itself, Some(libc::EINVAL)));
+    assert_eq!(held(&epoll), HashMap::new());
+}
+
+#[test]
+fn an_add_of_what_is_held_takes_it_over() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    epoll
+        .add(fd.as_raw_fd(), A, Interest::READ, Trigger::Edge)
+        .unwrap();
+    epoll
+        .add(fd.as_raw_fd(), B, Interest::WRITE, Trigger::Level)
+        .unwrap();
+    let now = (fd.as_raw_fd(), B, Interest::WRITE, Trigger::Level);
+    assert_eq!(held(&epoll), HashMap::from([(now, 1)]));
+}
+
+#[test]
+fn a_modify_of_what_is_not_held_adds_it() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    let modify = entry(&fd, A, Interest::READ, Interest::WRITE, Interest::empty());
+    assert!(
+        look(&mut epoll, &[modify])
+            .iter()
+            .all(|report| report.errno == 0)
+    );
+    let now = (fd.as_raw_fd(), A, READ_WRITE, Trigger::Level);
+    assert_eq!(held(&epoll), HashMap::from([(now, 1)]));
+}
+
+#[test]
+fn an_add_of_a_file_that_came_back_modifies_it() {
+    let fd = ready_eventfd();
+    let number = fd.as_raw_fd();
+    let mut epoll = Epoll::new().unwrap();
+    epoll
+        .add(number, A, Interest::READ, Trigger::Level)
+        .unwrap();
+    let add = entry(
+        &fd,
+        B,
+        Interest::empty(),
+        Interest::WRITE,
+        Interest::empty(),
+    );
+    assert!(
+        look(&mut epoll, &[add])
+            .iter()
+            .all(|report| report.errno == 0)
+    );
+    let now = (number, B, Interest::WRITE, Trigger::Level);
+    assert_eq!(held(&epoll), HashMap::from([(now, 1)]));
+}
+
+#[test]
+fn a_needless_delete_is_a_success() {
+    let (fd, file) = (ready_eventfd(), File::open("Cargo.toml").unwrap());
+    let mut epoll = Epoll::new().unwrap();
+    for number in [fd.as_raw_fd(), file.as_raw_fd(), RawFd::MAX] {
+        epoll.delete(number).unwrap();
+        let mut change = Change::new(Interest::READ, Trigger::Level);
+        change.delete(Interest::READ);
+        assert_eq!(
+            look(
+                &mut epoll,
+                &[Entry {
+                    fd: number,
+                    token: A,
+                    change
+                }]
+            ),
+            []
+        );
+    }
+}
+
+#[test]
+fn after_a_delete_nothing_is_reported() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    epoll
+        .add(fd.as_raw_fd(), A, Interest::READ, Trigger::Level)
+        .unwrap();
+    epoll.delete(fd.as_raw_fd()).unwrap();
+    assert_eq!(look(&mut epoll, &[]), []);
+}
+
+#[test]
+fn a_refused_change_is_reported_with_its_reason() {
+    let file = File::open("Cargo.toml").unwrap();
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    let other = Token {
+        slot: 2,
+        generation: 0,
+    };
+    let changes = [
+        entry(
+            &file,
+            A,
+            Interest::empty(),
+            Interest::READ,
+            Interest::empty(),
+        ),
+        entry(
+            &fd,
+            other,
+            Interest::empty(),
+            Interest::READ,
+            Interest::empty(),
+        ),
+        bad_entry(B),
+    ];
+    let expected = [
+        report(A, Ready::ERROR, libc::EPERM),
+        report(B, Ready::ERROR, libc::EBADF),
+        report(other, Ready::READ, 0),
+    ];
+    assert_eq!(
+        look(&mut epoll, &changes),
+        expected,
+        "the others are told all the same"
+    );
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it measures a wait")]
+fn a_wait_with_a_refusal_to_report_does_not_block() {
+    let mut epoll = Epoll::new().unwrap();
+    let mut reports = Vec::new();
+    let (start, minute) = (std::time::Instant::now(), Duration::from_secs(60));
+    epoll
+        .wait(&[bad_entry(A)], Some(minute), &mut reports)
+        .unwrap();
+    assert_eq!(reports, [report(A, Ready::ERROR, libc::EBADF)]);
+    assert!(start.elapsed() < minute);
+}
+
+#[test]
+fn of_a_refused_change_the_kernel_holds_nothing_any_more() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    // What was added as exclusive the kernel refuses to modify, and it holds on to it.
+    let exclusive = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
+    epoll::add(
+        &epoll,
+        &fd,
+        epoll::EventData::new_u64(A.to_bits()),
+        exclusive,
+    )
+    .unwrap();
+    let modify = entry(&fd, A, Interest::READ, Interest::WRITE, Interest::empty());
+    let reports = look(&mut epoll, &[modify]);
+    assert_eq!(reports, [report(A, Ready::ERROR, libc::EINVAL)]);
+    assert_eq!(held(&epoll), HashMap::new());
+}
+
+#[test]
+fn a_change_that_came_to_nothing_is_not_told() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    let nothing = entry(&fd, A, Interest::empty(), Interest::READ, Interest::READ);
+    assert_eq!(look(&mut epoll, &[nothing]), []);
+    assert_eq!(held(&epoll), HashMap::new());
+}
