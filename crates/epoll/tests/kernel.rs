@@ -30,6 +30,7 @@ const B: Token = Token {
     slot: u32::MAX,
     generation: u32::MAX,
 };
+const NONE: Interest = Interest::empty();
 const READ_WRITE: Interest = Interest::READ.union(Interest::WRITE);
 
 fn sockets() -> (OwnedFd, OwnedFd) {
@@ -47,27 +48,18 @@ fn ready_eventfd() -> OwnedFd {
     eventfd(1, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).unwrap()
 }
 
-/// A change from what is held to what else is wanted.
-fn entry(fd: &impl AsFd, token: Token, held: Interest, add: Interest, delete: Interest) -> Entry {
+/// A change that adds to what is held.
+fn adding(fd: RawFd, token: Token, held: Interest, interest: Interest) -> Entry {
     let mut change = Change::new(held, Trigger::Level);
-    change.add(add);
-    change.delete(delete);
-    Entry {
-        fd: fd.as_fd().as_raw_fd(),
-        token,
-        change,
-    }
+    change.add(interest);
+    Entry { fd, token, change }
 }
 
-/// A change of a number that no file has.
-fn bad_entry(token: Token) -> Entry {
-    let mut change = Change::new(Interest::empty(), Trigger::Level);
-    change.add(Interest::READ);
-    Entry {
-        fd: -1,
-        token,
-        change,
-    }
+/// A change that deletes what is held.
+fn deleting(fd: RawFd, token: Token, held: Interest) -> Entry {
+    let mut change = Change::new(held, Trigger::Level);
+    change.delete(held);
+    Entry { fd, token, change }
 }
 
 fn report(token: Token, ready: Ready, errno: i32) -> Report {

@@ -11,13 +11,8 @@ fn an_edge_triggered_add_asks_again() {
         .unwrap();
     assert_eq!(look(&mut epoll, &[]).len(), 1);
     assert_eq!(look(&mut epoll, &[]).len(), 0);
-    let mut change = Change::new(Interest::READ, Trigger::Edge);
-    change.add(Interest::READ);
-    let again = Entry {
-        fd: fd.as_raw_fd(),
-        token: A,
-        change,
-    };
+    let mut again = adding(fd.as_raw_fd(), A, Interest::READ, Interest::READ);
+    again.change.set_trigger(Trigger::Edge);
     assert_eq!(look(&mut epoll, &[again]).len(), 1);
 }
 
@@ -26,7 +21,7 @@ fn changes_take_effect_before_the_wait_blocks() {
     let fd = ready_eventfd();
     let mut epoll = Epoll::new().unwrap();
     let mut reports = Vec::new();
-    let add = entry(&fd, B, Interest::empty(), Interest::READ, Interest::empty());
+    let add = adding(fd.as_raw_fd(), B, NONE, Interest::READ);
     epoll.wait(&[add], None, &mut reports).unwrap();
     assert_eq!(reports, [report(B, Ready::READ, 0)]);
 }
@@ -65,7 +60,7 @@ fn an_add_of_what_is_held_takes_it_over() {
 fn a_modify_of_what_is_not_held_adds_it() {
     let fd = ready_eventfd();
     let mut epoll = Epoll::new().unwrap();
-    let modify = entry(&fd, A, Interest::READ, Interest::WRITE, Interest::empty());
+    let modify = adding(fd.as_raw_fd(), A, Interest::READ, Interest::WRITE);
     assert!(
         look(&mut epoll, &[modify])
             .iter()
@@ -83,13 +78,7 @@ fn an_add_of_a_file_that_came_back_modifies_it() {
     epoll
         .add(number, A, Interest::READ, Trigger::Level)
         .unwrap();
-    let add = entry(
-        &fd,
-        B,
-        Interest::empty(),
-        Interest::WRITE,
-        Interest::empty(),
-    );
+    let add = adding(fd.as_raw_fd(), B, NONE, Interest::WRITE);
     assert!(
         look(&mut epoll, &[add])
             .iter()
@@ -105,19 +94,8 @@ fn a_needless_delete_is_a_success() {
     let mut epoll = Epoll::new().unwrap();
     for number in [fd.as_raw_fd(), file.as_raw_fd(), RawFd::MAX] {
         epoll.delete(number).unwrap();
-        let mut change = Change::new(Interest::READ, Trigger::Level);
-        change.delete(Interest::READ);
-        assert_eq!(
-            look(
-                &mut epoll,
-                &[Entry {
-                    fd: number,
-                    token: A,
-                    change
-                }]
-            ),
-            []
-        );
+        let delete = deleting(number, A, Interest::READ);
+        assert_eq!(look(&mut epoll, &[delete]), []);
     }
 }
 
@@ -142,21 +120,9 @@ fn a_refused_change_is_reported_with_its_reason() {
         generation: 0,
     };
     let changes = [
-        entry(
-            &file,
-            A,
-            Interest::empty(),
-            Interest::READ,
-            Interest::empty(),
-        ),
-        entry(
-            &fd,
-            other,
-            Interest::empty(),
-            Interest::READ,
-            Interest::empty(),
-        ),
-        bad_entry(B),
+        adding(file.as_raw_fd(), A, NONE, Interest::READ),
+        adding(fd.as_raw_fd(), other, NONE, Interest::READ),
+        adding(-1, B, NONE, Interest::READ),
     ];
     let expected = [
         report(A, Ready::ERROR, libc::EPERM),
@@ -177,7 +143,11 @@ fn a_wait_with_a_refusal_to_report_does_not_block() {
     let mut reports = Vec::new();
     let (start, minute) = (std::time::Instant::now(), Duration::from_secs(60));
     epoll
-        .wait(&[bad_entry(A)], Some(minute), &mut reports)
+        .wait(
+            &[adding(-1, A, NONE, Interest::READ)],
+            Some(minute),
+            &mut reports,
+        )
         .unwrap();
     assert_eq!(reports, [report(A, Ready::ERROR, libc::EBADF)]);
     assert!(start.elapsed() < minute);
@@ -196,7 +166,7 @@ fn of_a_refused_change_the_kernel_holds_nothing_any_more() {
         exclusive,
     )
     .unwrap();
-    let modify = entry(&fd, A, Interest::READ, Interest::WRITE, Interest::empty());
+    let modify = adding(fd.as_raw_fd(), A, Interest::READ, Interest::WRITE);
     let reports = look(&mut epoll, &[modify]);
     assert_eq!(reports, [report(A, Ready::ERROR, libc::EINVAL)]);
     assert_eq!(held(&epoll), HashMap::new());
@@ -206,7 +176,8 @@ fn of_a_refused_change_the_kernel_holds_nothing_any_more() {
 fn a_change_that_came_to_nothing_is_not_told() {
     let fd = ready_eventfd();
     let mut epoll = Epoll::new().unwrap();
-    let nothing = entry(&fd, A, Interest::empty(), Interest::READ, Interest::READ);
+    let mut nothing = adding(fd.as_raw_fd(), A, NONE, Interest::READ);
+    nothing.change.delete(Interest::READ);
     assert_eq!(look(&mut epoll, &[nothing]), []);
     assert_eq!(held(&epoll), HashMap::new());
 }
