@@ -2,17 +2,17 @@
 
 mod rules;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::step::{Failure, Mode, Verdict, report};
-use crate::workspace::{TextFile, Workspace};
+use crate::workspace::Workspace;
 use rules::Finding;
 
 /// Holds every text file, and every package, against the rules.
 pub(crate) fn check(workspace: &Workspace, _: Mode) -> Result<Verdict, Failure> {
     let files = workspace.text_files()?;
     let mut findings: Vec<Finding> = files.iter().flat_map(rules::check_file).collect();
-    findings.extend(missing_files(workspace, &files));
+    findings.extend(missing_pages(workspace));
     for package in &workspace.packages {
         if !package.manifest.inherits_lints {
             let says = "has no `[lints] workspace = true`";
@@ -31,24 +31,20 @@ pub(crate) fn check(workspace: &Workspace, _: Mode) -> Result<Verdict, Failure> 
     report(&findings)
 }
 
-/// The pages that must be there and are not.
-fn missing_files(workspace: &Workspace, files: &[TextFile]) -> Vec<Finding> {
-    let of_crates = workspace
-        .libraries()
-        .map(|library| library.dir.join("README.md"));
+/// The pages that must be there and are not; one that is a link to another is there.
+fn missing_pages(workspace: &Workspace) -> Vec<Finding> {
     let of_root = [
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "ARCHITECTURE.md",
     ];
-    let wanted = of_root
-        .iter()
-        .map(|name| Path::new(name).to_owned())
-        .chain(of_crates);
-    let is_there = |path: &Path| files.iter().any(|file| file.path == path);
-    wanted
-        .filter(|path| !is_there(path))
-        .map(|path| Finding::about(&path, "is missing"))
+    let of_crates = workspace
+        .libraries()
+        .map(|library| library.dir.join("README.md"));
+    let wanted = of_root.iter().map(PathBuf::from).chain(of_crates);
+    let missing = wanted.filter(|page| !workspace.root.join(page).is_file());
+    missing
+        .map(|page| Finding::about(&page, "is missing"))
         .collect()
 }
