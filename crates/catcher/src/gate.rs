@@ -46,9 +46,11 @@ impl Gate {
         // Who comes late does not even count as a visitor, so a storm of signals cannot hold up a
         // close. A signal that was sent after the gate was opened finds it open: the two are
         // ordered in one thread, or else by the kernel, through which the signal went.
-        if !self.is_open() {
-            return None;
-        }
+        if self.is_open() { self.arrive() } else { None }
+    }
+
+    /// Counts as a visitor, and stays one if the gate is open.
+    fn arrive(&self) -> Option<Visit<'_>> {
         let before = self.0.fetch_add(VISITOR, Ordering::Acquire);
         let visit = Visit(self);
         (before & OPEN != 0).then_some(visit)
@@ -83,5 +85,53 @@ pub(crate) struct Visit<'a>(&'a Gate);
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(VISITOR, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::ManuallyDrop;
+
+    use super::*;
+
+    #[test]
+    fn an_open_gate_lets_in_and_a_closed_one_does_not() {
+        let gate = Gate::new();
+        assert!(gate.enter().is_none());
+        gate.open();
+        assert!(gate.enter().is_some());
+        gate.close();
+        assert!(gate.enter().is_none());
+    }
+
+    /// The gate was closed after the handler had seen it open.
+    #[test]
+    fn who_arrives_too_late_turns_around() {
+        let gate = Gate::new();
+        assert!(gate.arrive().is_none());
+        gate.close();
+    }
+
+    #[test]
+    fn a_gate_can_be_opened_again() {
+        let gate = Gate::new();
+        for _ in 0..3 {
+            gate.open();
+            assert!(gate.is_open());
+            drop((gate.enter().unwrap(), gate.enter().unwrap()));
+            gate.close();
+            assert!(!gate.is_open());
+        }
+    }
+
+    /// As it stands in a child that was forked off while a handler was at work.
+    #[test]
+    fn a_gate_whose_visitors_are_forgotten_closes_at_once() {
+        let gate = Gate::new();
+        gate.open();
+        _ = ManuallyDrop::new(gate.enter().unwrap());
+        gate.forget_visitors();
+        assert!(gate.is_open());
+        gate.close();
     }
 }

@@ -126,3 +126,24 @@ impl Drop for KeptErrno {
         self.errno.set(self.value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::KeptErrno;
+
+    #[test]
+    fn errno_is_kept_whatever_the_handler_does() {
+        let kept = KeptErrno::new();
+        kept.errno.set(libc::EAGAIN);
+        {
+            let _errno = KeptErrno::new();
+            // A failing call of the C library, as a waker's write may be one.
+            assert!(std::fs::File::open("/nonexistent").is_err());
+            assert_eq!(kept.errno.get(), libc::ENOENT);
+        }
+        let error = io::Error::last_os_error();
+        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+    }
+}

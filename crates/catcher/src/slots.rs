@@ -24,7 +24,7 @@ use crate::gate::Gate;
 use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 /// What a handler does when it has counted.
-pub(crate) trait Bell {
+pub(crate) trait Bell: Send + Sync {
     /// Tells the catcher's loop. Async-signal-safe.
     fn ring(&self);
 }
@@ -167,3 +167,6 @@ impl<B: Bell> Drop for Claim<'_, B> {
         self.slot.is_claimed.store(false, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests;

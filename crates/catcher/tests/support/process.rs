@@ -3,8 +3,6 @@
 //! The test starts its own executable again, with its own name as the filter and a variable by
 //! which it knows itself. So it is an ordinary test to whatever runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::env;
 use std::process::{Command, exit};
 
@@ -24,11 +22,11 @@ pub(crate) fn in_own_process(test: &str, scenario: impl FnOnce()) {
         scenario();
         exit(DONE);
     }
-    let output = Command::new(env::current_exe().unwrap())
+    let output = Command::new(env::current_exe().expect("a test knows its executable"))
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
         .output()
-        .unwrap();
+        .expect("an executable that runs can be run");
     assert_eq!(
         output.status.code(),
         Some(DONE),
