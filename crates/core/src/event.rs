@@ -54,6 +54,10 @@ pub enum Kind {
     Signal(Signal),
     /// Nothing but its timeout, and activation by hand.
     Plain,
+    /// The moment before each wait. Keeps no loop running.
+    Prepare,
+    /// The moment after each wait, when what it brought is known. Keeps no loop running.
+    Check,
 }
 
 /// Who decides when an event's file is closed.
@@ -160,8 +164,17 @@ impl<T> Event<T> {
     pub(crate) const fn interest(&self) -> Interest {
         match self.spec.kind {
             Kind::Io { interest, .. } => interest,
-            Kind::Signal(_) | Kind::Plain => Interest::empty(),
+            Kind::Signal(_) | Kind::Plain | Kind::Prepare | Kind::Check => Interest::empty(),
         }
+    }
+
+    /// Whether a loop goes on running for it while it is pending.
+    pub(crate) const fn counts(&self) -> bool {
+        !self.spec.internal && !self.is_watcher()
+    }
+
+    pub(crate) const fn is_watcher(&self) -> bool {
+        matches!(self.spec.kind, Kind::Prepare | Kind::Check)
     }
 
     /// Whether its slot is to be freed when its callback is over.

@@ -31,6 +31,9 @@ struct FdEntry {
     events: SmallVec<[u32; 2]>,
     /// What the kernel holds. Empty: the file descriptor is not in the kernel's interest set.
     held: Interest,
+    /// How the kernel reports it.
+    held_trigger: Trigger,
+    /// Of its events, which are all of one kind.
     trigger: Trigger,
     ownership: Ownership,
     /// Nobody wants what the kernel holds, and it reported something: it must be told now.
@@ -44,6 +47,7 @@ impl FdEntry {
         Self {
             events: SmallVec::new(),
             held: Interest::empty(),
+            held_trigger: Trigger::Level,
             trigger: Trigger::Level,
             ownership: Ownership::Owned,
             quench: false,
@@ -115,6 +119,7 @@ impl FdMap {
         let entry = &mut self.entries[index(fd)];
         entry.generation = entry.generation.wrapping_add(1);
         entry.held = interest;
+        entry.held_trigger = trigger;
         entry.trigger = trigger;
         entry.ownership = Ownership::Owned;
     }
@@ -170,7 +175,7 @@ impl FdMap {
             slot: slot(fd),
             generation: entry.generation,
         };
-        let change = self.changes.record(fd, token, entry.held, entry.trigger);
+        let change = self.changes.record(fd, token, entry.held, entry.held_trigger);
         change.set_trigger(trigger);
         entry.trigger = trigger;
         change.add(added);
@@ -211,6 +216,7 @@ impl FdMap {
         for item in self.changes.entries() {
             let entry = &mut self.entries[index(item.fd)];
             entry.held = item.change.wanted();
+            entry.held_trigger = item.change.trigger();
             entry.quench = false;
         }
         self.changes.clear();
@@ -222,6 +228,14 @@ impl FdMap {
         let entry = self.entries.get(token.slot as usize)?;
         (entry.generation == token.generation && !entry.held.is_empty())
             .then_some(entry.events.as_slice())
+    }
+
+    /// The pending events of a file descriptor, in the order in which they were added.
+    pub(crate) fn on(&self, fd: RawFd) -> &[u32] {
+        let index = usize::try_from(fd).ok();
+        index
+            .and_then(|index| self.entries.get(index))
+            .map_or(&[], |entry| &entry.events)
     }
 
     /// Something was reported that nobody wants: the kernel is told so before the next wait.
@@ -267,7 +281,7 @@ impl FdMap {
                 (
                     fd(slot),
                     entry.held,
-                    entry.trigger,
+                    entry.held_trigger,
                     Token {
                         slot,
                         generation: entry.generation,

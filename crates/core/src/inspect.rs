@@ -152,7 +152,13 @@ impl<T> Core<T> {
         let mut timers = 0;
         for (id, event) in self.events.iter() {
             let is_pending = event.state.contains(State::PENDING);
-            pending += usize::from(is_pending && !event.spec.internal);
+            pending += usize::from(is_pending && event.counts());
+            let watches = self.prepare.contains(id.slot) || self.check.contains(id.slot);
+            assert_eq!(
+                watches,
+                is_pending && event.is_watcher(),
+                "{id:?} as a watcher"
+            );
             timers += usize::from(event.timer.is_some());
             assert!(
                 is_pending || event.timer.is_none(),

@@ -13,17 +13,19 @@
 //! 1. Leave if a break or an exit was asked for, also before the run began.
 //! 2. Leave if no event is pending or active, unless told to stay.
 //! 3. What was activated *later* is active now.
-//! 4. Wait ([`Step::Wait`]): not at all if anything is active or the run is non-blocking; else until
+//! 4. Run the *prepare* watchers; what they do may shorten the wait ([`Core::coming_wait`]).
+//! 5. Wait ([`Step::Wait`]): not at all if anything is active or the run is non-blocking; else until
 //!    the earliest deadline by a fresh clock ([`Step::Time`] before); else for ever. The net changes
 //!    of interest go with it.
-//! 5. Take what the wait brought: readiness ([`Core::report`]), refusals ([`Core::refuse`]), signals
+//! 6. Take what the wait brought: readiness ([`Core::report`]), refusals ([`Core::refuse`]), signals
 //!    ([`Core::catch`]), in this order.
-//! 6. Read the clock once, if any timeout runs ([`Step::Time`]), and make active what is due.
-//! 7. Run the most urgent priority that has an active event ([`Step::Run`], once for each), first
-//!    come, first run, until its queue is empty. What is activated meanwhile runs too; something more
-//!    urgent ends the turn after the callback that runs.
-//! 8. A run [`Mode::Once`] or [`Mode::NonBlocking`] goes on with the less urgent priorities in 7 and
-//!    ends when nothing is active.
+//! 7. Run the *check* watchers.
+//! 8. Read the clock once, if any timeout runs ([`Step::Time`]), and make active what is due.
+//! 9. Run the most urgent priority that has an active event ([`Step::Run`], once for each), first
+//!    come, first run, until its queue is empty or the [`Limits`] are reached. What is activated
+//!    meanwhile runs too; something more urgent ends the turn after the callback that runs.
+//! 10. A run [`Mode::Once`] or [`Mode::NonBlocking`] goes on with the less urgent priorities in 9
+//!     and ends when nothing is active.
 //!
 //! # Order
 //!
@@ -96,9 +98,13 @@ mod life;
 mod run;
 mod slab;
 mod step;
+mod watch;
+
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use evloop_signals::SignalMap;
-use evloop_timers::Timers;
+use evloop_timers::{LaneId, Timers};
 
 use crate::active::ActiveQueues;
 use crate::event::Event;
@@ -106,12 +112,13 @@ use crate::fd_map::FdMap;
 use crate::run::Requests;
 use crate::slab::Slab;
 use crate::step::Phase;
+use crate::watch::Watchers;
 
 pub use crate::error::{AddError, InsertError, NoSuchEvent, Reentrant};
 pub use crate::event::{Kind, Ownership, Priority, Spec};
 pub use crate::inspect::{EventInfo, Stats};
-pub use crate::life::{Demand, Leaving, Release};
-pub use crate::run::{Mode, Outcome};
+pub use crate::life::{DEFERRED, Demand, Leaving, Release};
+pub use crate::run::{Limits, Mode, Outcome};
 pub use crate::slab::EventId;
 pub use crate::step::{Activation, Step};
 
@@ -126,12 +133,22 @@ pub struct Core<T> {
     /// The signals that the front was asked to catch, a bit each.
     caught: u64,
     timers: Timers<u32>,
+    /// The common timeouts, and their lanes.
+    common: Vec<(Duration, LaneId)>,
+    prepare: Watchers,
+    check: Watchers,
     active: ActiveQueues,
     /// Events that are pending and not internal.
     pending: usize,
     phase: Phase,
     mode: Mode,
     requests: Requests,
+    limits: Limits,
+    /// When the first callback of this turn that the limits are for began, and how many have.
+    began: Option<(u64, u32)>,
+    /// How many events were deferred in this turn.
+    deferred: u32,
+    coming_wait: Option<Duration>,
     running: Option<EventId>,
     now_ns: u64,
     /// Neither a wait nor a callback came since the time was set.
@@ -149,11 +166,18 @@ impl<T> Core<T> {
             signals: SignalMap::new(),
             caught: 0,
             timers: Timers::new(),
+            common: Vec::new(),
+            prepare: Watchers::default(),
+            check: Watchers::default(),
             active: ActiveQueues::new(),
             pending: 0,
             phase: Phase::Idle,
             mode: Mode::UntilEmpty,
             requests: Requests::default(),
+            limits: Limits::NONE,
+            began: None,
+            deferred: 0,
+            coming_wait: None,
             running: None,
             now_ns: 0,
             now_is_fresh: false,

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use evloop_changelist::{Interest, RawFd, Ready, Token, Trigger};
 use evloop_signals::{Inserted, Removed, Signal};
+use evloop_timers::{LaneId, TimerId};
 
 use crate::Core;
 use crate::error::{AddError, InsertError, NoSuchEvent};
@@ -110,6 +111,8 @@ impl<T> Core<T> {
             }
             Kind::Signal(signal) => self.watch(signal, id.slot, grant)?,
             Kind::Plain => {}
+            Kind::Prepare => self.prepare.insert(id.slot),
+            Kind::Check => self.check.insert(id.slot),
         }
         self.set_pending(id.slot);
         if let Some(timeout) = timeout {
@@ -175,6 +178,25 @@ impl<T> Core<T> {
         Ok(())
     }
 
+    /// Makes an event active like [`Core::activate`], but for no more than [`DEFERRED`] in a turn: the
+    /// others follow in the next, so that the kernel is asked in between however many callbacks
+    /// defer others. `O(1)`.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchEvent`] if it was freed.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_deferred_cb_schedule_`, which is internal there.
+    pub fn defer(&mut self, id: EventId) -> Result<(), NoSuchEvent> {
+        if self.deferred == DEFERRED {
+            return self.activate_later(id, Ready::empty());
+        }
+        self.deferred += 1;
+        self.activate(id, Ready::empty())
+    }
+
     /// Makes an event active at the top of the next turn, so that the kernel is asked in between;
     /// does no more than to add `ready` to one that is active already. `O(1)`.
     ///
@@ -192,6 +214,52 @@ impl<T> Core<T> {
             self.active.push_later(&mut self.events, id.slot);
         }
         Ok(())
+    }
+
+    /// Makes active, by hand, the pending events of a file descriptor that ask for any of `ready`.
+    /// `O(k)` in the number of its events.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_active_by_fd`, which with `EV_TIMEOUT` ignores the other bits.
+    pub fn activate_fd(&mut self, fd: RawFd, ready: Ready) {
+        for position in 0..self.fds.on(fd).len() {
+            let slot = self.fds.on(fd)[position];
+            let event = &self.events[slot];
+            let mut told = ready.for_interest(event.interest());
+            told.set(Ready::TIMEOUT, ready.is_timeout() && event.timer.is_some());
+            if !told.is_empty() {
+                self.make_active(slot, told);
+            }
+        }
+    }
+
+    /// Makes active, by hand, the pending events of a signal, as if it had been caught `count` times.
+    /// `O(k)` in the number of its events.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_active_by_signal`.
+    pub fn activate_signal(&mut self, signal: Signal, count: u64) {
+        for position in 0..self.signals.events(signal).len() {
+            let slot = self.signals.events(signal)[position];
+            self.events[slot].count += count;
+            self.make_active(slot, Ready::SIGNAL);
+        }
+    }
+
+    /// Declares a timeout to be a common one: as many events as like have it, and each is started,
+    /// stopped and started anew in `O(1)`. Events that are made or started later and have exactly
+    /// this timeout use it. Declaring it again changes nothing.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_init_common_timeout`, whose result has to be passed to `event_add`.
+    pub fn common_timeout(&mut self, timeout: Duration) {
+        if self.lane(timeout).is_none() {
+            let lane = self.timers.lane(timeout);
+            self.common.push((timeout, lane));
+        }
     }
 
     /// Changes the readiness that an event asks for; empty pauses it. What it is active for
@@ -336,7 +404,7 @@ impl<T> Core<T> {
         let event = &mut self.events[slot];
         if !event.state.contains(State::PENDING) {
             event.state.insert(State::PENDING);
-            self.pending += usize::from(!event.spec.internal);
+            self.pending += usize::from(event.counts());
         }
     }
 
@@ -347,7 +415,7 @@ impl<T> Core<T> {
             return;
         }
         event.state.remove(State::PENDING);
-        self.pending -= usize::from(!event.spec.internal);
+        self.pending -= usize::from(event.counts());
         if let Some(timer) = event.timer.take() {
             self.timers.remove(timer);
         }
@@ -359,6 +427,8 @@ impl<T> Core<T> {
                     self.signals.remove(signal, slot);
             }
             Kind::Plain => {}
+            Kind::Prepare => self.prepare.remove(slot),
+            Kind::Check => self.check.remove(slot),
         }
     }
 
@@ -377,13 +447,41 @@ impl<T> Core<T> {
     /// Starts an event's timeout, anew if it runs.
     pub(crate) fn start_timer(&mut self, slot: u32, timeout: Duration, now_ns: u64) {
         self.forget_expiry(slot);
-        let deadline_ns = now_ns.saturating_add(nanoseconds(timeout));
-        match self.events[slot].timer {
-            Some(timer) => {
-                self.timers.rearm(timer, deadline_ns);
+        let timer = self.events[slot].timer;
+        self.events[slot].timer = Some(match (timer, self.lane(timeout)) {
+            (Some(timer), lane) => {
+                self.rearm(timer, lane, timeout, now_ns);
+                timer
             }
-            None => self.events[slot].timer = Some(self.timers.insert(deadline_ns, slot)),
-        }
+            (None, Some(lane)) => self.timers.insert_in_lane(lane, now_ns, slot),
+            (None, None) => self
+                .timers
+                .insert(now_ns.saturating_add(nanoseconds(timeout)), slot),
+        });
+    }
+
+    /// Moves a timer to `timeout` after `from_ns`.
+    pub(crate) fn rearm(
+        &mut self,
+        timer: TimerId,
+        lane: Option<LaneId>,
+        timeout: Duration,
+        from_ns: u64,
+    ) {
+        match lane {
+            Some(lane) => self.timers.rearm_in_lane(timer, lane, from_ns),
+            None => self
+                .timers
+                .rearm(timer, from_ns.saturating_add(nanoseconds(timeout))),
+        };
+    }
+
+    /// The lane of a common timeout.
+    pub(crate) fn lane(&self, timeout: Duration) -> Option<LaneId> {
+        self.common
+            .iter()
+            .find(|(common, _)| *common == timeout)
+            .map(|(_, lane)| *lane)
     }
 
     fn stop_timer(&mut self, slot: u32) {
@@ -425,6 +523,9 @@ impl<T> Core<T> {
         self.fds.give_up(fd).then_some(Release::Fd(fd))
     }
 }
+
+/// How many events [`Core::defer`] makes active in one turn.
+pub const DEFERRED: u32 = 32;
 
 /// Saturates after 584 years.
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {

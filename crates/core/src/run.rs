@@ -1,5 +1,9 @@
 //! How a run is begun, how it can be ended, and what it says at its end.
 
+use core::time::Duration;
+
+use crate::event::Priority;
+
 /// When a run ends by itself. Every run ends when an exit or a break is asked for.
 ///
 /// # Compared with libevent
@@ -43,6 +47,38 @@ pub enum Outcome {
     Break,
     /// A run [`Mode::Once`] or [`Mode::NonBlocking`] has done its work.
     Done,
+}
+
+/// How long a turn may run callbacks before the kernel is asked again. What has not run stays
+/// active.
+///
+/// # Compared with libevent
+///
+/// `event_config_set_max_dispatch_interval`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// So many callbacks in a turn at the most; `None`: as many as there are. 0 counts as 1.
+    pub callbacks: Option<u32>,
+    /// No further callback when those of this turn took so long; `None`: however long. Costs a
+    /// reading of the clock before each callback.
+    pub interval: Option<Duration>,
+    /// The limits are for this priority and the less urgent.
+    pub from: Priority,
+}
+
+impl Limits {
+    /// No limits.
+    pub const NONE: Self = Self {
+        callbacks: None,
+        interval: None,
+        from: Priority::MOST_URGENT,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::NONE
+    }
 }
 
 /// What was asked of the run. Requests made before a run began count for it; the run that ends by

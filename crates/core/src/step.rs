@@ -13,7 +13,7 @@ use crate::Core;
 use crate::error::Reentrant;
 use crate::event::{Priority, State};
 use crate::life::{Leaving, nanoseconds};
-use crate::run::{Mode, Outcome};
+use crate::run::{Limits, Mode, Outcome};
 use crate::slab::EventId;
 
 /// What the front is to do next.
@@ -53,12 +53,18 @@ pub(crate) enum Phase {
     Idle,
     /// The turn begins.
     Top,
-    /// What is later is now; the wait comes next.
+    /// What is later is now; the prepare watchers are to be told how long the wait would be.
+    Announce,
+    /// The prepare watchers run.
+    Prepare,
+    /// The wait comes next.
     BeforeWait,
     /// The front waits.
     Waiting,
-    /// What the wait brought has been reported.
+    /// What the wait brought has been reported; the check watchers run.
     Waited,
+    /// Timeouts expire next.
+    Expire,
     /// Callbacks run; those of the level named only, once one has been.
     Dispatch(Option<Priority>),
 }
@@ -108,9 +114,27 @@ impl<T> Core<T> {
                         return self.done(outcome);
                     }
                     self.stats.turns += 1;
+                    self.deferred = 0;
                     self.active.splice_later(&mut self.events);
-                    self.phase = Phase::BeforeWait;
+                    self.phase = Phase::Announce;
                 }
+                Phase::Announce => {
+                    if self.prepare.is_empty() {
+                        self.phase = Phase::BeforeWait;
+                        continue;
+                    }
+                    let Some(timeout) = self.timeout() else {
+                        return Step::Time;
+                    };
+                    self.coming_wait = timeout.finite();
+                    self.prepare.rewind();
+                    self.phase = Phase::Prepare;
+                }
+                Phase::Prepare => match self.prepare.advance() {
+                    Some(slot) => return self.run_watcher(slot),
+                    None if self.requests.stop => self.phase = Phase::Top,
+                    None => self.phase = Phase::BeforeWait,
+                },
                 Phase::BeforeWait => {
                     let Some(timeout) = self.timeout() else {
                         return Step::Time;
@@ -125,19 +149,29 @@ impl<T> Core<T> {
                     debug_assert!(false, "the front has not said that it waited");
                     self.waited();
                 }
-                Phase::Waited => {
+                Phase::Waited => match self.check.advance() {
+                    Some(slot) => return self.run_watcher(slot),
+                    None => self.phase = Phase::Expire,
+                },
+                Phase::Expire => {
                     if !self.timers.is_empty() {
                         if !self.now_is_fresh {
                             return Step::Time;
                         }
                         self.expire();
                     }
+                    self.began = None;
                     self.phase = Phase::Dispatch(None);
                 }
                 Phase::Dispatch(level) => match self.next(level) {
                     Next::Run(slot) => return self.run(slot),
                     Next::Done if self.is_work_done(level) => return self.done(Outcome::Done),
                     Next::Done | Next::Leave => self.phase = Phase::Top,
+                    Next::Time => return Step::Time,
+                    Next::Limit if self.mode == Mode::NonBlocking => {
+                        return self.done(Outcome::Done);
+                    }
+                    Next::Limit => self.phase = Phase::Top,
                 },
             }
         }
@@ -166,6 +200,7 @@ impl<T> Core<T> {
     /// To be called before its results are reported.
     pub fn waited(&mut self) {
         self.fds.commit();
+        self.check.rewind();
         self.phase = Phase::Waited;
     }
 
@@ -215,11 +250,7 @@ impl<T> Core<T> {
     /// Takes deliveries of a signal. `O(k)` in the number of its events.
     pub fn catch(&mut self, signal: Signal, count: u64) {
         self.stats.signals += count;
-        for position in 0..self.signals.events(signal).len() {
-            let slot = self.signals.events(signal)[position];
-            self.events[slot].count += count;
-            self.make_active(slot, Ready::SIGNAL);
-        }
+        self.activate_signal(signal, count);
     }
 
     /// Takes the payload of an event, to run its callback.
@@ -271,6 +302,26 @@ impl<T> Core<T> {
     #[must_use]
     pub const fn running(&self) -> Option<EventId> {
         self.running
+    }
+
+    /// How long the wait would be that a prepare watcher is called before: what it does, adding a
+    /// timer for instance, may shorten it. `None`: for ever.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evwatch_prepare_get_timeout`. There, nothing that a watcher does changes the wait.
+    #[must_use]
+    pub const fn coming_wait(&self) -> Option<Duration> {
+        self.coming_wait
+    }
+
+    /// Sets the limits of a turn, from the next callback on.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_config_set_max_dispatch_interval`, once and for all.
+    pub const fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
     }
 
     /// Ends the run at the top of the next turn; the callbacks of this one run before.
@@ -361,8 +412,8 @@ impl<T> Core<T> {
             let event = &mut self.events[slot];
             match event.spec.timeout.filter(|_| event.spec.persistent) {
                 Some(interval) => {
-                    let next_ns = next_tick(deadline_ns, nanoseconds(interval), self.now_ns);
-                    self.timers.rearm(timer, next_ns);
+                    let from_ns = last_tick(deadline_ns, nanoseconds(interval), self.now_ns);
+                    self.rearm(timer, self.lane(interval), interval, from_ns);
                 }
                 None => {
                     event.timer = None;
@@ -387,10 +438,42 @@ impl<T> Core<T> {
             level.unwrap_or(urgent)
         };
         match self.active.first(level) {
-            Some(slot) if urgent == level => Next::Run(slot),
+            Some(slot) if urgent == level => self.within_limits(level, slot),
             // Something more urgent came, or the level is done.
             _ => Next::Done,
         }
+    }
+
+    /// Runs the event, unless this turn has had its share of callbacks.
+    fn within_limits(&mut self, level: Priority, slot: u32) -> Next {
+        let Limits {
+            callbacks,
+            interval,
+            from,
+        } = self.limits;
+        if level < from || (callbacks.is_none() && interval.is_none()) {
+            return Next::Run(slot);
+        }
+        let (began_ns, ran) = match self.began {
+            Some(began) => began,
+            None if interval.is_some() && !self.now_is_fresh => return Next::Time,
+            None => (self.now_ns, 0),
+        };
+        if ran > 0 {
+            if callbacks.is_some_and(|callbacks| ran >= callbacks) {
+                return Next::Limit;
+            }
+            if let Some(interval) = interval {
+                if !self.now_is_fresh {
+                    return Next::Time;
+                }
+                if self.now_ns - began_ns >= nanoseconds(interval) {
+                    return Next::Limit;
+                }
+            }
+        }
+        self.began = Some((began_ns, ran.saturating_add(1)));
+        Next::Run(slot)
     }
 
     /// Whether a run that ends when its work is done has done it. What was active has run then;
@@ -401,6 +484,23 @@ impl<T> Core<T> {
             Mode::Once => level.is_some(),
             Mode::UntilEmpty | Mode::StayOnEmpty => false,
         }
+    }
+
+    /// Hands a watcher to the front.
+    fn run_watcher(&mut self, slot: u32) -> Step {
+        let id = self.events.id_at(slot);
+        self.events[slot].state.insert(State::RUNNING);
+        if !self.events[slot].spec.persistent {
+            self.withdraw(slot);
+        }
+        self.running = Some(id);
+        self.now_is_fresh = false;
+        Step::Run(Activation {
+            id,
+            ready: Ready::empty(),
+            count: 0,
+            errno: 0,
+        })
     }
 
     /// Takes an event from its queue and hands it to the front.
@@ -423,8 +523,7 @@ impl<T> Core<T> {
             && !activation.ready.contains(Ready::TIMEOUT)
         {
             // It was heard of in another way: its interval begins now.
-            self.timers
-                .rearm(timer, self.now_ns.saturating_add(nanoseconds(interval)));
+            self.rearm(timer, self.lane(interval), interval, self.now_ns);
         }
         self.stats.count(activation.ready, internal);
         self.running = Some(id);
@@ -450,6 +549,10 @@ enum Next {
     Done,
     /// Nothing: the turn was cut short.
     Leave,
+    /// Nothing: the turn has had its share.
+    Limit,
+    /// That takes the time to tell.
+    Time,
 }
 
 enum Timeout {
@@ -469,10 +572,13 @@ impl Timeout {
     }
 }
 
-/// The first multiple of the interval after a deadline that is still to come: ticks that were
-/// missed are skipped. An interval of nothing is due again in the next turn, not in this one.
-const fn next_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
-    let interval_ns = if interval_ns == 0 { 1 } else { interval_ns };
+/// From when the next interval of a persistent timer counts: its deadline, or the last tick before
+/// now where ticks were missed; these are skipped. An interval of nothing counts from a moment
+/// after now, so that it is due again in the next turn and not in this one.
+const fn last_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
+    if interval_ns == 0 {
+        return now_ns.saturating_add(1);
+    }
     let missed = (now_ns - deadline_ns) / interval_ns;
-    deadline_ns.saturating_add(interval_ns.saturating_mul(missed + 1))
+    deadline_ns.saturating_add(interval_ns.saturating_mul(missed))
 }

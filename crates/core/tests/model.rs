@@ -39,6 +39,8 @@ pub(crate) enum Op {
     /// A signal is delivered.
     Raise(Signal, u64),
     Advance(u64),
+    /// A timeout is a common one from now on, which changes nothing but costs.
+    Common(Duration),
     Exit,
     Break,
     Rescan,
@@ -108,6 +110,7 @@ impl Real {
             Op::Ready(fd, ready) => kernel.set_ready(fd, ready),
             Op::Raise(signal, count) => kernel.raise(signal, count),
             Op::Advance(ns) => kernel.now_ns += ns,
+            Op::Common(timeout) => core.common_timeout(timeout),
             Op::Exit => core.exit(),
             Op::Break => core.break_loop(),
             Op::Rescan => core.rescan(),
@@ -247,6 +250,7 @@ fn any_kind() -> impl Strategy<Value = Kind> {
         }),
         1 => any_signal().prop_map(Kind::Signal),
         2 => Just(Kind::Plain),
+        1 => prop_oneof![Just(Kind::Prepare), Just(Kind::Check)],
     ]
 }
 
@@ -283,6 +287,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         3 => (0..FDS, any_ready()).prop_map(|(fd, ready)| Op::Ready(fd, ready)),
         1 => (any_signal(), 1..4_u64).prop_map(|(signal, count)| Op::Raise(signal, count)),
         1 => (0..30_u64).prop_map(Op::Advance),
+        1 => any_timeout().prop_map(Op::Common),
         1 => prop_oneof![Just(Op::Exit), Just(Op::Break), Just(Op::Rescan)],
     ]
 }

@@ -200,6 +200,29 @@ fn last_delete_is_kept_for_reading_and_told_for_writing() {
 }
 
 #[test]
+fn trigger_of_a_change_that_was_not_told_is_not_believed() {
+    let mut core = Loop::new();
+    let io = |trigger| {
+        Spec::new(Kind::Io {
+            fd: 4,
+            interest: Interest::READ,
+            trigger,
+            ownership: Ownership::Owned,
+        })
+    };
+    let edge = added(&mut core, io(Trigger::Edge));
+    let _ = core.delete(edge);
+    let level = added(&mut core, io(Trigger::Level));
+    let _ = core.delete(level);
+    core.activate(level, Ready::READ).unwrap();
+    assert_eq!(told(&mut core), [], "the kernel keeps it, edge-triggered");
+    assert_eq!(core.held().next().unwrap().2, Trigger::Edge);
+    core.add(level, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), [modify(Interest::READ)]);
+    assert_eq!(core.held().next().unwrap().2, Trigger::Level);
+}
+
+#[test]
 fn kept_delete_is_taken_back_by_its_first_report() {
     let mut core = Loop::new();
     let id = added(

@@ -117,6 +117,7 @@ impl Naive {
                 }
             }
             Op::Advance(ns) => self.now_ns += ns,
+            Op::Common(_) => {}
             Op::Exit => self.exit = true,
             Op::Break => self.stop = true,
             Op::Rescan => self.rescan = true,
@@ -134,14 +135,22 @@ impl Naive {
             if self.exit {
                 break Outcome::Exit;
             }
-            let empty = self.events.iter().all(|event| !event.keeps_alive());
+            let keeps = |event: &Event| {
+                event.is_queued() || (event.pending.is_some() && !event.is_watcher())
+            };
+            let empty = !self.events.iter().any(keeps);
             if empty && mode != Mode::StayOnEmpty {
                 break Outcome::Empty;
             }
             self.splice_later();
+            self.watch(Kind::Prepare, script, &mut trace);
+            if self.stop {
+                continue;
+            }
             waits += 1;
             self.exit |= waits == WAITS;
             self.wait(mode);
+            self.watch(Kind::Check, script, &mut trace);
             self.expire();
             let mut level = None;
             loop {
@@ -186,6 +195,22 @@ impl Naive {
             self.clock += 1;
             event.later = None;
             event.active = Some(self.clock);
+        }
+    }
+
+    /// Calls the watchers of a kind that are there now, in the order in which they were added.
+    fn watch(&mut self, kind: Kind, script: &mut Script, trace: &mut Vec<Called>) {
+        let start = self.tick();
+        let mut last = 0;
+        loop {
+            let next = (0..self.events.len())
+                .filter(|n| self.events[*n].spec.kind == kind)
+                .filter_map(|n| self.events[n].pending.map(|since| (since, n)))
+                .filter(|(since, _)| (last + 1..start).contains(since))
+                .min();
+            let Some((since, n)) = next else { break };
+            last = since;
+            trace.push(self.run_callback(n, Ready::empty(), 0, script));
         }
     }
 
@@ -278,31 +303,38 @@ impl Naive {
     fn call(&mut self, n: usize, script: &mut Script) -> Called {
         let tick = self.tick();
         let event = &mut self.events[n];
-        let called = Called {
-            event: n,
-            ready: event.ready,
-            count: event.count,
-        };
+        let (ready, count) = (event.ready, event.count);
         event.active = None;
         event.ready = Ready::empty();
         event.count = 0;
+        if event.spec.persistent
+            && let (Some(_), Some(timeout)) = (event.deadline, event.spec.timeout)
+            && !ready.contains(Ready::TIMEOUT)
+        {
+            event.deadline = Some((self.turn_ns + nanoseconds(timeout), tick));
+        }
+        self.run_callback(n, ready, count, script)
+    }
+
+    fn run_callback(&mut self, n: usize, ready: Ready, count: u64, script: &mut Script) -> Called {
+        let event = &mut self.events[n];
         if !event.spec.persistent {
             event.pending = None;
             event.deadline = None;
-        } else if let (Some(_), Some(timeout)) = (event.deadline, event.spec.timeout)
-            && !called.ready.contains(Ready::TIMEOUT)
-        {
-            event.deadline = Some((self.turn_ns + nanoseconds(timeout), tick));
         }
         for op in script.next() {
             self.apply(&op);
         }
         let event = &mut self.events[n];
         if !event.spec.persistent && !event.freed {
-            event.freed = !event.spec.keep && !event.keeps_alive();
+            event.freed = !event.spec.keep && event.pending.is_none() && !event.is_queued();
             self.settle(n);
         }
-        called
+        Called {
+            event: n,
+            ready,
+            count,
+        }
     }
 
     /// A signal is no longer caught when the last event for it was deleted, or when the callback of
@@ -340,8 +372,12 @@ impl Event {
         }
     }
 
-    fn keeps_alive(&self) -> bool {
-        self.pending.is_some() || self.active.is_some() || self.later.is_some()
+    fn is_watcher(&self) -> bool {
+        matches!(self.spec.kind, Kind::Prepare | Kind::Check)
+    }
+
+    fn is_queued(&self) -> bool {
+        self.active.is_some() || self.later.is_some()
     }
 
     fn activate(&mut self, ready: Ready, tick: u64) {
