@@ -175,7 +175,9 @@ impl FdMap {
             slot: slot(fd),
             generation: entry.generation,
         };
-        let change = self.changes.record(fd, token, entry.held, entry.held_trigger);
+        let change = self
+            .changes
+            .record(fd, token, entry.held, entry.held_trigger);
         change.set_trigger(trigger);
         entry.trigger = trigger;
         change.add(added);

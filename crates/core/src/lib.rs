@@ -89,15 +89,18 @@
 
 extern crate alloc;
 
+mod activate;
 mod active;
 mod error;
 mod event;
 mod fd_map;
 mod inspect;
 mod life;
+mod report;
 mod run;
 mod slab;
 mod step;
+mod timeout;
 mod watch;
 
 use alloc::vec::Vec;
@@ -114,10 +117,11 @@ use crate::slab::Slab;
 use crate::step::Phase;
 use crate::watch::Watchers;
 
+pub use crate::activate::DEFERRED;
 pub use crate::error::{AddError, InsertError, NoSuchEvent, Reentrant};
 pub use crate::event::{Kind, Ownership, Priority, Spec};
 pub use crate::inspect::{EventInfo, Stats};
-pub use crate::life::{DEFERRED, Demand, Leaving, Release};
+pub use crate::life::{Demand, Leaving, Release};
 pub use crate::run::{Limits, Mode, Outcome};
 pub use crate::slab::EventId;
 pub use crate::step::{Activation, Step};

@@ -4,11 +4,8 @@
 //! `add` makes it pending, `delete` makes it not pending and keeps it, `remove` frees it. Each call
 //! either does the whole of its work or changes nothing.
 
-use core::time::Duration;
-
 use evloop_changelist::{Interest, RawFd, Ready, Token, Trigger};
 use evloop_signals::{Inserted, Removed, Signal};
-use evloop_timers::{LaneId, TimerId};
 
 use crate::Core;
 use crate::error::{AddError, InsertError, NoSuchEvent};
@@ -162,106 +159,6 @@ impl<T> Core<T> {
         })
     }
 
-    /// Makes an event active by hand, whether it is pending or not: its callback will be told
-    /// `ready`, together with what else happens until then. `O(1)`.
-    ///
-    /// # Errors
-    ///
-    /// [`NoSuchEvent`] if it was freed.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_active`.
-    pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), NoSuchEvent> {
-        self.events.get(id).ok_or(NoSuchEvent)?;
-        self.make_active(id.slot, ready);
-        Ok(())
-    }
-
-    /// Makes an event active like [`Core::activate`], but for no more than [`DEFERRED`] in a turn: the
-    /// others follow in the next, so that the kernel is asked in between however many callbacks
-    /// defer others. `O(1)`.
-    ///
-    /// # Errors
-    ///
-    /// [`NoSuchEvent`] if it was freed.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_deferred_cb_schedule_`, which is internal there.
-    pub fn defer(&mut self, id: EventId) -> Result<(), NoSuchEvent> {
-        if self.deferred == DEFERRED {
-            return self.activate_later(id, Ready::empty());
-        }
-        self.deferred += 1;
-        self.activate(id, Ready::empty())
-    }
-
-    /// Makes an event active at the top of the next turn, so that the kernel is asked in between;
-    /// does no more than to add `ready` to one that is active already. `O(1)`.
-    ///
-    /// # Errors
-    ///
-    /// [`NoSuchEvent`] if it was freed.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_active_later_`, which is internal there.
-    pub fn activate_later(&mut self, id: EventId, ready: Ready) -> Result<(), NoSuchEvent> {
-        let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
-        event.ready |= ready;
-        if !event.state.intersects(State::QUEUED) {
-            self.active.push_later(&mut self.events, id.slot);
-        }
-        Ok(())
-    }
-
-    /// Makes active, by hand, the pending events of a file descriptor that ask for any of `ready`.
-    /// `O(k)` in the number of its events.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_base_active_by_fd`, which with `EV_TIMEOUT` ignores the other bits.
-    pub fn activate_fd(&mut self, fd: RawFd, ready: Ready) {
-        for position in 0..self.fds.on(fd).len() {
-            let slot = self.fds.on(fd)[position];
-            let event = &self.events[slot];
-            let mut told = ready.for_interest(event.interest());
-            told.set(Ready::TIMEOUT, ready.is_timeout() && event.timer.is_some());
-            if !told.is_empty() {
-                self.make_active(slot, told);
-            }
-        }
-    }
-
-    /// Makes active, by hand, the pending events of a signal, as if it had been caught `count` times.
-    /// `O(k)` in the number of its events.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_base_active_by_signal`.
-    pub fn activate_signal(&mut self, signal: Signal, count: u64) {
-        for position in 0..self.signals.events(signal).len() {
-            let slot = self.signals.events(signal)[position];
-            self.events[slot].count += count;
-            self.make_active(slot, Ready::SIGNAL);
-        }
-    }
-
-    /// Declares a timeout to be a common one: as many events as like have it, and each is started,
-    /// stopped and started anew in `O(1)`. Events that are made or started later and have exactly
-    /// this timeout use it. Declaring it again changes nothing.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_base_init_common_timeout`, whose result has to be passed to `event_add`.
-    pub fn common_timeout(&mut self, timeout: Duration) {
-        if self.lane(timeout).is_none() {
-            let lane = self.timers.lane(timeout);
-            self.common.push((timeout, lane));
-        }
-    }
-
     /// Changes the readiness that an event asks for; empty pauses it. What it is active for
     /// already stays. `grant` is as for [`Core::add`].
     ///
@@ -299,34 +196,6 @@ impl<T> Core<T> {
         }
         if pending && !wanted.is_empty() {
             self.fds.insert(&self.events, id.slot, first);
-        }
-        Ok(())
-    }
-
-    /// Changes an event's timeout. If it is pending the new one runs from now, and it is active
-    /// no more for the old one. `None` takes the timeout away. `now` is as for [`Core::add`].
-    ///
-    /// # Errors
-    ///
-    /// [`NoSuchEvent`] if it was freed.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_add` with another timeout, and `event_remove_timer`, which there is without effect
-    /// on a timeout that has expired but whose callback has not run.
-    pub fn set_timeout(
-        &mut self,
-        id: EventId,
-        timeout: Option<Duration>,
-        now: impl FnOnce() -> u64,
-    ) -> Result<(), NoSuchEvent> {
-        let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
-        event.spec.timeout = timeout;
-        if event.state.contains(State::PENDING) {
-            match timeout {
-                Some(timeout) => self.start_timer(id.slot, timeout, now()),
-                None => self.stop_timer(id.slot),
-            }
         }
         Ok(())
     }
@@ -432,76 +301,6 @@ impl<T> Core<T> {
         }
     }
 
-    pub(crate) fn make_active(&mut self, slot: u32, ready: Ready) {
-        let event = &mut self.events[slot];
-        event.ready |= ready;
-        if event.state.contains(State::ACTIVE) {
-            return;
-        }
-        if event.state.contains(State::LATER) {
-            self.active.unlink(&mut self.events, slot);
-        }
-        self.active.push(&mut self.events, slot);
-    }
-
-    /// Starts an event's timeout, anew if it runs.
-    pub(crate) fn start_timer(&mut self, slot: u32, timeout: Duration, now_ns: u64) {
-        self.forget_expiry(slot);
-        let timer = self.events[slot].timer;
-        self.events[slot].timer = Some(match (timer, self.lane(timeout)) {
-            (Some(timer), lane) => {
-                self.rearm(timer, lane, timeout, now_ns);
-                timer
-            }
-            (None, Some(lane)) => self.timers.insert_in_lane(lane, now_ns, slot),
-            (None, None) => self
-                .timers
-                .insert(now_ns.saturating_add(nanoseconds(timeout)), slot),
-        });
-    }
-
-    /// Moves a timer to `timeout` after `from_ns`.
-    pub(crate) fn rearm(
-        &mut self,
-        timer: TimerId,
-        lane: Option<LaneId>,
-        timeout: Duration,
-        from_ns: u64,
-    ) {
-        match lane {
-            Some(lane) => self.timers.rearm_in_lane(timer, lane, from_ns),
-            None => self
-                .timers
-                .rearm(timer, from_ns.saturating_add(nanoseconds(timeout))),
-        };
-    }
-
-    /// The lane of a common timeout.
-    pub(crate) fn lane(&self, timeout: Duration) -> Option<LaneId> {
-        self.common
-            .iter()
-            .find(|(common, _)| *common == timeout)
-            .map(|(_, lane)| *lane)
-    }
-
-    fn stop_timer(&mut self, slot: u32) {
-        self.forget_expiry(slot);
-        if let Some(timer) = self.events[slot].timer.take() {
-            self.timers.remove(timer);
-        }
-    }
-
-    /// An expiry whose callback has not run did not happen.
-    fn forget_expiry(&mut self, slot: u32) {
-        let event = &mut self.events[slot];
-        if event.ready.contains(Ready::TIMEOUT) {
-            event.ready.remove(Ready::TIMEOUT);
-            if event.ready.is_empty() {
-                self.active.unlink(&mut self.events, slot);
-            }
-        }
-    }
-
     /// The event's signal, if it is caught though no event waits for it. It counts as released.
     pub(crate) fn idle_signal(&mut self, slot: u32) -> Option<Release> {
         let Kind::Signal(signal) = self.events[slot].spec.kind else {
@@ -522,14 +321,6 @@ impl<T> Core<T> {
         };
         self.fds.give_up(fd).then_some(Release::Fd(fd))
     }
-}
-
-/// How many events [`Core::defer`] makes active in one turn.
-pub const DEFERRED: u32 = 32;
-
-/// Saturates after 584 years.
-pub(crate) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn bit(signal: Signal) -> u64 {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::Core;
 use crate::event::Priority;
 
 /// When a run ends by itself. Every run ends when an exit or a break is asked for.
@@ -91,4 +92,49 @@ pub(crate) struct Requests {
     pub(crate) stop: bool,
     /// Look at the kernel again after the callback that runs.
     pub(crate) rescan: bool,
+}
+
+impl<T> Core<T> {
+    /// Sets the limits of a turn, from the next callback on.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_config_set_max_dispatch_interval`, once and for all.
+    pub const fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Ends the run at the top of the next turn; the callbacks of this one run before.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopexit` without a time.
+    pub fn exit(&mut self) {
+        self.requests.exit = true;
+    }
+
+    /// Ends the run after the callback that runs.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopbreak`. There, one that comes before the run has begun is lost.
+    pub fn break_loop(&mut self) {
+        self.requests.stop = true;
+    }
+
+    /// Looks at the kernel again after the callback that runs, before any other.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopcontinue`.
+    pub fn rescan(&mut self) {
+        self.requests.rescan = true;
+    }
+
+    /// Whether nothing is pending or active: what ends a run [`Mode::UntilEmpty`]. Internal events
+    /// count only while they are active.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.pending == 0 && self.active.len() == 0 && self.active.is_later_empty()
+    }
 }

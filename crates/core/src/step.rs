@@ -6,15 +6,14 @@
 
 use core::time::Duration;
 
-use evloop_changelist::{Ready, Token};
-use evloop_signals::Signal;
+use evloop_changelist::Ready;
 
 use crate::Core;
 use crate::error::Reentrant;
 use crate::event::{Priority, State};
-use crate::life::{Leaving, nanoseconds};
 use crate::run::{Limits, Mode, Outcome};
 use crate::slab::EventId;
+use crate::timeout::nanoseconds;
 
 /// What the front is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,187 +176,6 @@ impl<T> Core<T> {
         }
     }
 
-    /// Answers [`Step::Time`]: nanoseconds since an origin of the clock's choosing.
-    pub fn set_now(&mut self, now_ns: u64) {
-        self.now_ns = self.now_ns.max(now_ns);
-        self.now_is_fresh = true;
-    }
-
-    /// The time of this turn, as last set.
-    #[must_use]
-    pub const fn now_ns(&self) -> u64 {
-        self.now_ns
-    }
-
-    /// The changes that go with [`Step::Wait`], in the order in which the file descriptors were
-    /// first touched.
-    #[must_use]
-    pub fn changes(&self) -> &[evloop_changelist::Entry] {
-        self.fds.changes()
-    }
-
-    /// Answers [`Step::Wait`]: the kernel was told the changes, and the wait is over (or failed).
-    /// To be called before its results are reported.
-    pub fn waited(&mut self) {
-        self.fds.commit();
-        self.check.rewind();
-        self.phase = Phase::Waited;
-    }
-
-    /// Takes a report of readiness. `O(k)` in the number of events on the file descriptor.
-    ///
-    /// A report of an earlier registration is counted and dropped. One that no event asked for
-    /// makes the kernel forget the file descriptor.
-    pub fn report(&mut self, token: Token, ready: Ready) {
-        let Some(slots) = self.fds.reported(token) else {
-            self.stats.ghosts += 1;
-            return;
-        };
-        if slots.is_empty() {
-            self.stats.quenched += 1;
-            self.fds.quench(&self.events, token);
-            return;
-        }
-        for position in 0..slots.len() {
-            let Some(&slot) = self
-                .fds
-                .reported(token)
-                .and_then(|slots| slots.get(position))
-            else {
-                break;
-            };
-            let ready = ready.for_interest(self.events[slot].interest());
-            if !ready.is_empty() {
-                self.make_active(slot, ready);
-            }
-        }
-    }
-
-    /// Takes a report that the kernel refused a change: each event of the file descriptor becomes
-    /// active with [`Ready::ERROR`] and this errno.
-    pub fn refuse(&mut self, token: Token, errno: i32) {
-        let count = self.fds.reported(token).map_or(0, <[u32]>::len);
-        for position in 0..count {
-            let slot = self.fds.reported(token).map(|slots| slots[position]);
-            if let Some(slot) = slot {
-                self.events[slot].errno = errno;
-                self.make_active(slot, Ready::ERROR);
-            }
-        }
-        self.fds.refused(token);
-    }
-
-    /// Takes deliveries of a signal. `O(k)` in the number of its events.
-    pub fn catch(&mut self, signal: Signal, count: u64) {
-        self.stats.signals += count;
-        self.activate_signal(signal, count);
-    }
-
-    /// Takes the payload of an event, to run its callback.
-    pub fn take(&mut self, id: EventId) -> Option<T> {
-        self.events.get_mut(id)?.payload.take()
-    }
-
-    /// Answers [`Step::Run`]: the callback is over. Gives its payload back, unless that was not
-    /// taken.
-    ///
-    /// What is returned is to be done and dropped: the payload if the event is over or was
-    /// removed by its own callback.
-    pub fn finish(&mut self, id: EventId, payload: Option<T>) -> Leaving<T> {
-        self.running = None;
-        let Some(event) = self.events.get_mut(id) else {
-            return Leaving {
-                release: None,
-                payload,
-            };
-        };
-        event.state.remove(State::RUNNING);
-        if payload.is_some() {
-            event.payload = payload;
-        }
-        if event.spec.persistent {
-            return Leaving {
-                release: None,
-                payload: None,
-            };
-        }
-        let over = event.is_over();
-        let signal = self.idle_signal(id.slot);
-        if !over {
-            return Leaving {
-                release: signal,
-                payload: None,
-            };
-        }
-        let release = signal.or_else(|| self.idle_fd(id.slot));
-        let payload = self.events.remove(id).and_then(|event| event.payload);
-        Leaving { release, payload }
-    }
-
-    /// The event whose callback runs.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_base_get_running_event`.
-    #[must_use]
-    pub const fn running(&self) -> Option<EventId> {
-        self.running
-    }
-
-    /// How long the wait would be that a prepare watcher is called before: what it does, adding a
-    /// timer for instance, may shorten it. `None`: for ever.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `evwatch_prepare_get_timeout`. There, nothing that a watcher does changes the wait.
-    #[must_use]
-    pub const fn coming_wait(&self) -> Option<Duration> {
-        self.coming_wait
-    }
-
-    /// Sets the limits of a turn, from the next callback on.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_config_set_max_dispatch_interval`, once and for all.
-    pub const fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
-    /// Ends the run at the top of the next turn; the callbacks of this one run before.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_base_loopexit` without a time.
-    pub fn exit(&mut self) {
-        self.requests.exit = true;
-    }
-
-    /// Ends the run after the callback that runs.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_base_loopbreak`. There, one that comes before the run has begun is lost.
-    pub fn break_loop(&mut self) {
-        self.requests.stop = true;
-    }
-
-    /// Looks at the kernel again after the callback that runs, before any other.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_base_loopcontinue`.
-    pub fn rescan(&mut self) {
-        self.requests.rescan = true;
-    }
-
-    /// Whether nothing is pending or active: what ends a run [`Mode::UntilEmpty`]. Internal events
-    /// count only while they are active.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.pending == 0 && self.active.len() == 0 && self.active.is_later_empty()
-    }
-
     /// Item 1 and 2 of the turn.
     fn leave(&self) -> Option<Outcome> {
         if self.requests.stop {
@@ -401,27 +219,6 @@ impl<T> Core<T> {
             0 => Timeout::Zero,
             left_ns => Timeout::In(left_ns),
         })
-    }
-
-    /// Makes active what is due, in deadline order.
-    fn expire(&mut self) {
-        while let Some((timer, deadline_ns, &slot)) = self.timers.peek() {
-            if deadline_ns > self.now_ns {
-                break;
-            }
-            let event = &mut self.events[slot];
-            match event.spec.timeout.filter(|_| event.spec.persistent) {
-                Some(interval) => {
-                    let from_ns = last_tick(deadline_ns, nanoseconds(interval), self.now_ns);
-                    self.rearm(timer, self.lane(interval), interval, from_ns);
-                }
-                None => {
-                    event.timer = None;
-                    self.timers.remove(timer);
-                }
-            }
-            self.make_active(slot, Ready::TIMEOUT);
-        }
     }
 
     /// What comes next while the turn dispatches.
@@ -570,15 +367,4 @@ impl Timeout {
             Self::Never => None,
         }
     }
-}
-
-/// From when the next interval of a persistent timer counts: its deadline, or the last tick before
-/// now where ticks were missed; these are skipped. An interval of nothing counts from a moment
-/// after now, so that it is due again in the next turn and not in this one.
-const fn last_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
-    if interval_ns == 0 {
-        return now_ns.saturating_add(1);
-    }
-    let missed = (now_ns - deadline_ns) / interval_ns;
-    deadline_ns.saturating_add(interval_ns.saturating_mul(missed))
 }

@@ -236,3 +236,22 @@ impl Error for RunError {
         }
     }
 }
+
+impl From<evloop_core::AddError<Self>> for AddError {
+    fn from(error: evloop_core::AddError<Self>) -> Self {
+        match error {
+            evloop_core::AddError::MixedTrigger(fd) => Self::MixedTrigger(fd),
+            evloop_core::AddError::Refused(error) => error,
+            _ => Self::NoSuchEvent,
+        }
+    }
+}
+
+impl From<evloop_core::InsertError> for AddError {
+    fn from(error: evloop_core::InsertError) -> Self {
+        match error {
+            evloop_core::InsertError::BadFd(fd) => Self::BadFd(fd),
+            _ => Self::NoSuchEvent,
+        }
+    }
+}

@@ -10,18 +10,16 @@ use std::time::Duration;
 
 use evloop_backend::{Backend, Clock, Report};
 use evloop_catcher::Catcher;
-use evloop_changelist::{Interest, Ready, Token, Trigger};
-use evloop_core::{
-    Activation, Core, Demand, EventId, Leaving, Mode, Outcome, Priority, Release, Spec, Step,
-};
+use evloop_changelist::{Interest, Token, Trigger};
+use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
 use evloop_epoll::Epoll;
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
 
 use crate::clock::MonotonicClock;
 use crate::context::Cx;
-use crate::error::{AddError, IntoSourceError, NewError, RemoveError, RunError};
-use crate::new_event::{Catch, Io, NewEvent, Timer, User, needs};
+use crate::error::{NewError, RemoveError, RunError};
+use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
 
 /// An event loop: I/O readiness, signals and timers as one kind of thing, run in turn.
 ///
@@ -33,13 +31,13 @@ use crate::new_event::{Catch, Io, NewEvent, Timer, User, needs};
 /// `struct event_base`.
 pub struct EventLoop<S> {
     // First, so that the kernel forgets the sources before they are closed.
-    backend: Box<dyn Backend>,
-    core: Core<Payload<S>>,
-    clock: Box<dyn Clock>,
-    catcher: Catcher,
-    waker: Arc<Waker>,
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) core: Core<Payload<S>>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) catcher: Catcher,
+    pub(crate) waker: Arc<Waker>,
     /// What a wait learnt; kept for its memory.
-    reports: Vec<Report>,
+    pub(crate) reports: Vec<Report>,
 }
 
 /// A callback, whatever its event waits for.
@@ -124,175 +122,43 @@ impl<S> EventLoop<S> {
         NewEvent::user(self)
     }
 
-    /// Adds an event again: one that was deleted, or a one-shot from its own callback, or one that
-    /// was [kept](NewEvent::keep). If it is pending already its timeout begins anew, and its edge
-    /// is re-armed.
-    ///
-    /// # Errors
-    ///
-    /// See [`AddError`]. Nothing has changed then.
+    /// A watcher: an event that is active before each wait. It keeps no loop running. See
+    /// [`NewEvent`].
     ///
     /// # Compared with libevent
     ///
-    /// `event_add`.
-    pub fn add(&mut self, id: EventId) -> Result<(), AddError> {
-        let Self {
-            core,
-            backend,
-            catcher,
-            clock,
-            ..
-        } = self;
-        core.add(
-            id,
-            || clock.now_ns(),
-            |demand| grant(&mut **backend, catcher, demand),
-        )
-        .map_err(AddError::from)
+    /// `evwatch_prepare_new`.
+    pub fn prepare(&mut self) -> NewEvent<'_, S, Prepare> {
+        NewEvent::prepare(self)
     }
 
-    /// Deletes an event: it is neither pending nor active any more, and its callback does not run,
-    /// also not for what has happened already. It is kept, with its source, and can be added again.
-    ///
-    /// # Errors
-    ///
-    /// See [`RemoveError`].
+    /// A watcher: an event that is active after each wait, when what the wait brought is known and
+    /// before any callback runs for it. It keeps no loop running. See [`NewEvent`].
     ///
     /// # Compared with libevent
     ///
-    /// `event_del`.
-    pub fn delete(&mut self, id: EventId) -> Result<(), RemoveError> {
-        let release = self.core.delete(id).map_err(|_| RemoveError::NoSuchEvent)?;
-        self.release(release)
+    /// `evwatch_check_new`.
+    pub fn check(&mut self) -> NewEvent<'_, S, Check> {
+        NewEvent::check(self)
     }
 
-    /// Deletes an event and frees it: its source is closed (unless it is shared, or the event's own
-    /// callback runs and still has it), and the handle names nothing any more.
-    ///
-    /// # Errors
-    ///
-    /// See [`RemoveError`].
+    /// Declares a timeout to be a common one: starting, stopping and restarting it costs `O(1)`
+    /// however many events have it. What is started later with exactly this timeout uses it.
     ///
     /// # Compared with libevent
     ///
-    /// `event_free`.
-    pub fn remove(&mut self, id: EventId) -> Result<(), RemoveError> {
-        let leaving = self.core.remove(id).map_err(|_| RemoveError::NoSuchEvent)?;
-        self.let_go(leaving)
+    /// `event_base_init_common_timeout`, whose result has to be passed to `event_add`.
+    pub fn common_timeout(&mut self, timeout: Duration) {
+        self.core.common_timeout(timeout);
     }
 
-    /// Removes an event and gives its source back, open and as it is.
-    ///
-    /// # Errors
-    ///
-    /// See [`IntoSourceError`].
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "the proofs are beside the expects"
-    )]
-    pub fn into_source<F: 'static>(&mut self, id: EventId) -> Result<F, IntoSourceError> {
-        if self.core.running() == Some(id) {
-            return Err(IntoSourceError::Running);
-        }
-        let payload = self.core.payload(id).ok_or(IntoSourceError::NoSuchEvent)?;
-        if !payload
-            .source
-            .as_ref()
-            .is_some_and(|source| source.is::<F>())
-        {
-            return Err(IntoSourceError::WrongType);
-        }
-        let leaving = self.core.remove(id).expect("it was there just now");
-        let payload = leaving.payload.expect("it was there just now");
-        match self.release(leaving.release) {
-            Ok(()) => {}
-            Err(RemoveError::Control(error)) => return Err(IntoSourceError::Control(error)),
-            Err(_) => unreachable!("the event has a source, not a signal"),
-        }
-        drop(payload.callback);
-        let source = payload
-            .source
-            .and_then(|source| source.downcast::<F>().ok());
-        Ok(source
-            .and_then(Rc::into_inner)
-            .expect("only the event's callback shared it"))
-    }
-
-    /// The source of an event; `None` if the event was freed or has no source of this type.
-    #[must_use]
-    pub fn source<F: 'static>(&self, id: EventId) -> Option<&F> {
-        self.core.payload(id)?.source.as_ref()?.downcast_ref()
-    }
-
-    /// Makes an event active by hand, whether it is pending or not: its callback runs, in this turn
-    /// if one is being run.
-    ///
-    /// # Errors
-    ///
-    /// [`RemoveError::NoSuchEvent`] if it was freed.
+    /// Limits what one turn may run before the kernel is asked again.
     ///
     /// # Compared with libevent
     ///
-    /// `event_active`.
-    pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), RemoveError> {
-        self.core
-            .activate(id, ready)
-            .map_err(|_| RemoveError::NoSuchEvent)
-    }
-
-    /// Changes the readiness that an event asks for. An empty interest pauses it: it stays pending,
-    /// hears of nothing, and its timeout goes on.
-    ///
-    /// # Errors
-    ///
-    /// See [`AddError`]. Nothing has changed then.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_del`, `event_assign`, `event_add`.
-    pub fn set_interest(&mut self, id: EventId, interest: Interest) -> Result<(), AddError> {
-        self.require(interest, Trigger::Level)?;
-        let Self {
-            core,
-            backend,
-            catcher,
-            ..
-        } = self;
-        core.set_interest(id, interest, |demand| {
-            grant(&mut **backend, catcher, demand)
-        })
-        .map_err(AddError::from)
-    }
-
-    /// Changes the timeout of an event; if it is pending, the new one begins now. `None` takes it
-    /// away: a timer without one waits for [`EventLoop::activate`].
-    ///
-    /// # Errors
-    ///
-    /// [`AddError::NoSuchEvent`] if it was freed.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_add` with another timeout, and `event_remove_timer`.
-    pub fn set_timeout(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), AddError> {
-        let Self { core, clock, .. } = self;
-        core.set_timeout(id, timeout, || clock.now_ns())
-            .map_err(|_| AddError::NoSuchEvent)
-    }
-
-    /// Changes how urgent an event is, also one that is active.
-    ///
-    /// # Errors
-    ///
-    /// [`AddError::NoSuchEvent`] if it was freed.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_priority_set`.
-    pub fn set_priority(&mut self, id: EventId, priority: Priority) -> Result<(), AddError> {
-        self.core
-            .set_priority(id, priority)
-            .map_err(|_| AddError::NoSuchEvent)
+    /// `event_config_set_max_dispatch_interval`.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.core.set_limits(limits);
     }
 
     /// Runs until no event is pending or active, or an exit or a break is asked for.
@@ -350,6 +216,22 @@ impl<S> EventLoop<S> {
         self.core.exit();
     }
 
+    /// Ends the run, or the next, when so much time has passed. The event that does it is an event
+    /// like others: of several the earliest counts, and it keeps the loop running until then.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopexit` with a time.
+    #[track_caller]
+    pub fn exit_after(&mut self, time: Duration) {
+        let timer = self
+            .timer(time)
+            .label("exit")
+            .priority(Priority::MOST_URGENT);
+        let added = timer.add(|cx| cx.events.exit());
+        debug_assert!(added.is_ok(), "a timer needs nothing of the kernel");
+    }
+
     /// Ends the run after the callback that runs; what is active stays so for the next run.
     /// Before a run: ends the next one at once.
     ///
@@ -367,54 +249,6 @@ impl<S> EventLoop<S> {
     /// `event_base_loopcontinue`.
     pub fn rescan(&mut self) {
         self.core.rescan();
-    }
-
-    pub(crate) const fn core(&self) -> &Core<Payload<S>> {
-        &self.core
-    }
-
-    pub(crate) const fn core_mut(&mut self) -> &mut Core<Payload<S>> {
-        &mut self.core
-    }
-
-    pub(crate) fn backend(&self) -> &dyn Backend {
-        &*self.backend
-    }
-
-    pub(crate) fn now_ns(&self) -> u64 {
-        self.clock.now_ns()
-    }
-
-    /// Whether the backend can do what an event needs.
-    pub(crate) fn require(&self, interest: Interest, trigger: Trigger) -> Result<(), AddError> {
-        let needed = needs(interest, trigger).difference(self.backend.capabilities());
-        if needed.is_empty() {
-            Ok(())
-        } else {
-            Err(AddError::Unsupported {
-                needed,
-                backend: self.backend.name(),
-            })
-        }
-    }
-
-    pub(crate) fn insert_and_add(
-        &mut self,
-        spec: Spec,
-        payload: Payload<S>,
-    ) -> Result<EventId, AddError> {
-        let id = self
-            .core
-            .insert(spec, payload)
-            .map_err(|(reason, _)| reason)?;
-        self.add(id).inspect_err(|_| self.undo_insert(id))?;
-        Ok(id)
-    }
-
-    /// Takes a new event back, whose adding failed for a reason that the caller is told.
-    pub(crate) fn undo_insert(&mut self, id: EventId) {
-        let undone = self.remove(id);
-        debug_assert!(undone.is_ok(), "{undone:?}");
     }
 
     /// Item 5 and 6 of the turn: tells the kernel the changes, waits, and reports what came.
@@ -469,24 +303,6 @@ impl<S> EventLoop<S> {
         }
         call.finish().map_err(RunError::Remove)
     }
-
-    /// Does what an event leaves to be done, and drops what it carried.
-    fn let_go(&mut self, leaving: Leaving<Payload<S>>) -> Result<(), RemoveError> {
-        let Leaving { release, payload } = leaving;
-        let released = self.release(release);
-        drop(payload);
-        released
-    }
-
-    fn release(&mut self, release: Option<Release>) -> Result<(), RemoveError> {
-        match release {
-            None => Ok(()),
-            Some(Release::Fd(fd)) => self.backend.delete(fd).map_err(RemoveError::Control),
-            Some(Release::Signal(signal)) => {
-                self.catcher.unwatch(signal).map_err(RemoveError::Catch)
-            }
-        }
-    }
 }
 
 /// A callback that runs. However it ends, its event is finished.
@@ -511,40 +327,6 @@ impl<S> Drop for Call<'_, S> {
             let released = self.events.let_go(leaving);
             self.events.core.abort();
             debug_assert!(released.is_ok(), "{released:?}");
-        }
-    }
-}
-
-/// Does what an event demands of the kernel.
-fn grant(backend: &mut dyn Backend, catcher: &Catcher, demand: Demand) -> Result<(), AddError> {
-    match demand {
-        Demand::Fd {
-            fd,
-            token,
-            interest,
-            trigger,
-        } => backend
-            .add(fd, token, interest, trigger)
-            .map_err(AddError::Control),
-        Demand::Signal(signal) => catcher.watch(signal).map_err(AddError::Catch),
-    }
-}
-
-impl From<evloop_core::AddError<Self>> for AddError {
-    fn from(error: evloop_core::AddError<Self>) -> Self {
-        match error {
-            evloop_core::AddError::MixedTrigger(fd) => Self::MixedTrigger(fd),
-            evloop_core::AddError::Refused(error) => error,
-            _ => Self::NoSuchEvent,
-        }
-    }
-}
-
-impl From<evloop_core::InsertError> for AddError {
-    fn from(error: evloop_core::InsertError) -> Self {
-        match error {
-            evloop_core::InsertError::BadFd(fd) => Self::BadFd(fd),
-            _ => Self::NoSuchEvent,
         }
     }
 }

@@ -31,7 +31,7 @@ impl<S> EventLoop<S> {
     /// `event_pending` and the getters.
     #[must_use]
     pub fn info(&self, id: EventId) -> Option<EventInfo> {
-        self.core().info(id)
+        self.core.info(id)
     }
 
     /// All events that were not freed.
@@ -40,9 +40,9 @@ impl<S> EventLoop<S> {
     ///
     /// `event_base_foreach_event`.
     pub fn iter(&self) -> impl Iterator<Item = Described> {
-        let now_ns = self.now_ns();
-        self.core().iter().map(move |event| {
-            let payload = self.core().payload(event.id);
+        let now_ns = self.clock.now_ns();
+        self.core.iter().map(move |event| {
+            let payload = self.core.payload(event.id);
             let left = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns));
             Described {
                 event,
@@ -56,7 +56,7 @@ impl<S> EventLoop<S> {
     /// The counters.
     #[must_use]
     pub const fn stats(&self) -> Stats {
-        self.core().stats()
+        self.core.stats()
     }
 
     /// How many events were not freed.
@@ -66,27 +66,27 @@ impl<S> EventLoop<S> {
     /// `event_base_get_num_events`, which counts states and not events.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.core().len()
+        self.core.len()
     }
 
     /// Whether no event is pending or active.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.core().is_empty()
+        self.core.is_empty()
     }
 
     /// How many timeouts run.
     #[must_use]
     pub fn timers(&self) -> usize {
-        self.core().timers()
+        self.core.timers()
     }
 
     /// How long it is until the next timeout expires, if any runs.
     #[must_use]
     pub fn next_timeout(&mut self) -> Option<Duration> {
-        let deadline_ns = self.core_mut().next_deadline_ns()?;
+        let deadline_ns = self.core.next_deadline_ns()?;
         Some(Duration::from_nanos(
-            deadline_ns.saturating_sub(self.now_ns()),
+            deadline_ns.saturating_sub(self.clock.now_ns()),
         ))
     }
 
@@ -97,7 +97,7 @@ impl<S> EventLoop<S> {
     /// `event_base_get_method`.
     #[must_use]
     pub fn backend_name(&self) -> &'static str {
-        self.backend().name()
+        self.backend.name()
     }
 
     /// What the backend can do.
@@ -107,7 +107,7 @@ impl<S> EventLoop<S> {
     /// `event_base_get_features`.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
-        self.backend().capabilities()
+        self.backend.capabilities()
     }
 
     /// The events as a table to read, a line each.
@@ -126,7 +126,7 @@ impl<S> EventLoop<S> {
     ///
     /// If there is a defect in the loop.
     pub fn check_invariants(&self) {
-        self.core().check_invariants();
+        self.core.check_invariants();
     }
 }
 
@@ -187,6 +187,8 @@ impl fmt::Display for WaitsFor {
             }
             Kind::Signal(signal) => signal.fmt(f),
             Kind::Plain => f.write_str("-"),
+            Kind::Prepare => f.write_str("before the wait"),
+            Kind::Check => f.write_str("after the wait"),
         }
     }
 }

@@ -119,17 +119,21 @@
 //! deadlines run first come, first served; what the kernel refuses is never swallowed.
 #![forbid(unsafe_code)]
 
+mod activate;
 mod clock;
 mod context;
 mod error;
 mod event_loop;
 mod inspect;
+mod life;
 mod new_event;
 
 pub use evloop_backend::{Capabilities, ControlError, WaitError};
 pub use evloop_catcher::CatchError;
 pub use evloop_changelist::{Interest, RawFd, Ready, Trigger};
-pub use evloop_core::{EventId, EventInfo, Kind, Mode, Outcome, Priority, Stats};
+pub use evloop_core::{
+    DEFERRED, EventId, EventInfo, Kind, Limits, Mode, Outcome, Ownership, Priority, Stats,
+};
 pub use evloop_pipe::PipeError;
 pub use evloop_signals::{Signal, SignalError};
 
@@ -137,7 +141,7 @@ pub use crate::context::{Caught, Cx};
 pub use crate::error::{AddError, InsertError, IntoSourceError, NewError, RemoveError, RunError};
 pub use crate::event_loop::EventLoop;
 pub use crate::inspect::{Described, Table};
-pub use crate::new_event::{Catch, Io, NewEvent, Timer, User};
+pub use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -51,6 +51,14 @@ pub struct Catch(Signal);
 #[derive(Debug)]
 pub struct User(());
 
+/// [`NewEvent`] of the moment before each wait.
+#[derive(Debug)]
+pub struct Prepare(());
+
+/// [`NewEvent`] of the moment after each wait.
+#[derive(Debug)]
+pub struct Check(());
+
 impl<S, W> fmt::Debug for NewEvent<'_, S, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewEvent")
@@ -327,6 +335,73 @@ impl<'a, S> NewEvent<'a, S, User> {
         C: FnMut(&mut Cx<'_, S>, Ready) + 'static,
     {
         let callback: Callback<S> = Box::new(move |cx, activation| callback(cx, activation.ready));
+        let payload = self.payload(Location::caller(), callback, None);
+        self.events.insert_and_add(self.spec, payload)
+    }
+}
+
+impl<'a, S> NewEvent<'a, S, Prepare> {
+    pub(crate) fn prepare(events: &'a mut EventLoop<S>) -> Self {
+        let spec = Spec::new(Kind::Prepare);
+        Self {
+            events,
+            spec,
+            label: "prepare",
+            waits_for: Prepare(()),
+        }
+    }
+
+    /// Adds the watcher. Its callback gets how long the wait would be, as things were when the first
+    /// watcher ran; `None`: for ever. A timer that it adds, an event that it activates, and a break
+    /// that it asks for take effect before the wait.
+    ///
+    /// # Errors
+    ///
+    /// None today; see [`AddError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evwatch_prepare_new`.
+    #[track_caller]
+    pub fn add<C>(self, mut callback: C) -> Result<EventId, AddError>
+    where
+        C: FnMut(&mut Cx<'_, S>, Option<Duration>) + 'static,
+    {
+        let callback: Callback<S> = Box::new(move |cx, _| {
+            let coming_wait = cx.events.core.coming_wait();
+            callback(cx, coming_wait);
+        });
+        let payload = self.payload(Location::caller(), callback, None);
+        self.events.insert_and_add(self.spec, payload)
+    }
+}
+
+impl<'a, S> NewEvent<'a, S, Check> {
+    pub(crate) fn check(events: &'a mut EventLoop<S>) -> Self {
+        let spec = Spec::new(Kind::Check);
+        Self {
+            events,
+            spec,
+            label: "check",
+            waits_for: Check(()),
+        }
+    }
+
+    /// Adds the watcher.
+    ///
+    /// # Errors
+    ///
+    /// None today; see [`AddError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evwatch_check_new`.
+    #[track_caller]
+    pub fn add<C>(self, mut callback: C) -> Result<EventId, AddError>
+    where
+        C: FnMut(&mut Cx<'_, S>) + 'static,
+    {
+        let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
         let payload = self.payload(Location::caller(), callback, None);
         self.events.insert_and_add(self.spec, payload)
     }

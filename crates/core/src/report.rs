@@ -1,0 +1,152 @@
+//! What the front answers and reports: the time, what a wait brought, and that a callback is over.
+
+use core::time::Duration;
+
+use evloop_changelist::{Ready, Token};
+use evloop_signals::Signal;
+
+use crate::Core;
+use crate::event::State;
+use crate::life::Leaving;
+use crate::slab::EventId;
+use crate::step::Phase;
+
+impl<T> Core<T> {
+    /// Answers [`Step::Time`]: nanoseconds since an origin of the clock's choosing.
+    pub fn set_now(&mut self, now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
+        self.now_is_fresh = true;
+    }
+
+    /// The time of this turn, as last set.
+    #[must_use]
+    pub const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// The changes that go with [`Step::Wait`], in the order in which the file descriptors were
+    /// first touched.
+    #[must_use]
+    pub fn changes(&self) -> &[evloop_changelist::Entry] {
+        self.fds.changes()
+    }
+
+    /// Answers [`Step::Wait`]: the kernel was told the changes, and the wait is over (or failed).
+    /// To be called before its results are reported.
+    pub fn waited(&mut self) {
+        self.fds.commit();
+        self.check.rewind();
+        self.phase = Phase::Waited;
+    }
+
+    /// Takes a report of readiness. `O(k)` in the number of events on the file descriptor.
+    ///
+    /// A report of an earlier registration is counted and dropped. One that no event asked for
+    /// makes the kernel forget the file descriptor.
+    pub fn report(&mut self, token: Token, ready: Ready) {
+        let Some(slots) = self.fds.reported(token) else {
+            self.stats.ghosts += 1;
+            return;
+        };
+        if slots.is_empty() {
+            self.stats.quenched += 1;
+            self.fds.quench(&self.events, token);
+            return;
+        }
+        for position in 0..slots.len() {
+            let Some(&slot) = self
+                .fds
+                .reported(token)
+                .and_then(|slots| slots.get(position))
+            else {
+                break;
+            };
+            let ready = ready.for_interest(self.events[slot].interest());
+            if !ready.is_empty() {
+                self.make_active(slot, ready);
+            }
+        }
+    }
+
+    /// Takes a report that the kernel refused a change: each event of the file descriptor becomes
+    /// active with [`Ready::ERROR`] and this errno.
+    pub fn refuse(&mut self, token: Token, errno: i32) {
+        let count = self.fds.reported(token).map_or(0, <[u32]>::len);
+        for position in 0..count {
+            let slot = self.fds.reported(token).map(|slots| slots[position]);
+            if let Some(slot) = slot {
+                self.events[slot].errno = errno;
+                self.make_active(slot, Ready::ERROR);
+            }
+        }
+        self.fds.refused(token);
+    }
+
+    /// Takes deliveries of a signal. `O(k)` in the number of its events.
+    pub fn catch(&mut self, signal: Signal, count: u64) {
+        self.stats.signals += count;
+        self.activate_signal(signal, count);
+    }
+
+    /// Takes the payload of an event, to run its callback.
+    pub fn take(&mut self, id: EventId) -> Option<T> {
+        self.events.get_mut(id)?.payload.take()
+    }
+
+    /// Answers [`Step::Run`]: the callback is over. Gives its payload back, unless that was not
+    /// taken.
+    ///
+    /// What is returned is to be done and dropped: the payload if the event is over or was
+    /// removed by its own callback.
+    pub fn finish(&mut self, id: EventId, payload: Option<T>) -> Leaving<T> {
+        self.running = None;
+        let Some(event) = self.events.get_mut(id) else {
+            return Leaving {
+                release: None,
+                payload,
+            };
+        };
+        event.state.remove(State::RUNNING);
+        if payload.is_some() {
+            event.payload = payload;
+        }
+        if event.spec.persistent {
+            return Leaving {
+                release: None,
+                payload: None,
+            };
+        }
+        let over = event.is_over();
+        let signal = self.idle_signal(id.slot);
+        if !over {
+            return Leaving {
+                release: signal,
+                payload: None,
+            };
+        }
+        let release = signal.or_else(|| self.idle_fd(id.slot));
+        let payload = self.events.remove(id).and_then(|event| event.payload);
+        Leaving { release, payload }
+    }
+
+    /// The event whose callback runs.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_get_running_event`.
+    #[must_use]
+    pub const fn running(&self) -> Option<EventId> {
+        self.running
+    }
+
+    /// How long the wait would be that a prepare watcher is called before: what it does, adding a
+    /// timer for instance, may shorten it. `None`: for ever.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evwatch_prepare_get_timeout`. There, nothing that a watcher does changes the wait.
+    #[must_use]
+    pub const fn coming_wait(&self) -> Option<Duration> {
+        self.coming_wait
+    }
+}

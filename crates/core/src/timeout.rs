@@ -1,0 +1,150 @@
+//! Timeouts: started, moved, and expired into activations.
+
+use core::time::Duration;
+
+use evloop_changelist::Ready;
+use evloop_timers::{LaneId, TimerId};
+
+use crate::Core;
+use crate::error::NoSuchEvent;
+use crate::event::State;
+use crate::slab::EventId;
+
+impl<T> Core<T> {
+    /// Changes an event's timeout. If it is pending the new one runs from now, and it is active
+    /// no more for the old one. `None` takes the timeout away. `now` is as for [`Core::add`].
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchEvent`] if it was freed.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_add` with another timeout, and `event_remove_timer`, which there is without effect
+    /// on a timeout that has expired but whose callback has not run.
+    pub fn set_timeout(
+        &mut self,
+        id: EventId,
+        timeout: Option<Duration>,
+        now: impl FnOnce() -> u64,
+    ) -> Result<(), NoSuchEvent> {
+        let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
+        event.spec.timeout = timeout;
+        if event.state.contains(State::PENDING) {
+            match timeout {
+                Some(timeout) => self.start_timer(id.slot, timeout, now()),
+                None => self.stop_timer(id.slot),
+            }
+        }
+        Ok(())
+    }
+
+    /// Declares a timeout to be a common one: as many events as like have it, and each is started,
+    /// stopped and started anew in `O(1)`. Events that are made or started later and have exactly
+    /// this timeout use it. Declaring it again changes nothing.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_init_common_timeout`, whose result has to be passed to `event_add`.
+    pub fn common_timeout(&mut self, timeout: Duration) {
+        if self.lane(timeout).is_none() {
+            let lane = self.timers.lane(timeout);
+            self.common.push((timeout, lane));
+        }
+    }
+
+    /// Starts an event's timeout, anew if it runs.
+    pub(crate) fn start_timer(&mut self, slot: u32, timeout: Duration, now_ns: u64) {
+        self.forget_expiry(slot);
+        let timer = self.events[slot].timer;
+        self.events[slot].timer = Some(match (timer, self.lane(timeout)) {
+            (Some(timer), lane) => {
+                self.rearm(timer, lane, timeout, now_ns);
+                timer
+            }
+            (None, Some(lane)) => self.timers.insert_in_lane(lane, now_ns, slot),
+            (None, None) => self
+                .timers
+                .insert(now_ns.saturating_add(nanoseconds(timeout)), slot),
+        });
+    }
+
+    /// Moves a timer to `timeout` after `from_ns`.
+    pub(crate) fn rearm(
+        &mut self,
+        timer: TimerId,
+        lane: Option<LaneId>,
+        timeout: Duration,
+        from_ns: u64,
+    ) {
+        match lane {
+            Some(lane) => self.timers.rearm_in_lane(timer, lane, from_ns),
+            None => self
+                .timers
+                .rearm(timer, from_ns.saturating_add(nanoseconds(timeout))),
+        };
+    }
+
+    /// The lane of a common timeout.
+    pub(crate) fn lane(&self, timeout: Duration) -> Option<LaneId> {
+        self.common
+            .iter()
+            .find(|(common, _)| *common == timeout)
+            .map(|(_, lane)| *lane)
+    }
+
+    fn stop_timer(&mut self, slot: u32) {
+        self.forget_expiry(slot);
+        if let Some(timer) = self.events[slot].timer.take() {
+            self.timers.remove(timer);
+        }
+    }
+
+    /// An expiry whose callback has not run did not happen.
+    fn forget_expiry(&mut self, slot: u32) {
+        let event = &mut self.events[slot];
+        if event.ready.contains(Ready::TIMEOUT) {
+            event.ready.remove(Ready::TIMEOUT);
+            if event.ready.is_empty() {
+                self.active.unlink(&mut self.events, slot);
+            }
+        }
+    }
+
+    /// Makes active what is due, in deadline order.
+    pub(crate) fn expire(&mut self) {
+        while let Some((timer, deadline_ns, &slot)) = self.timers.peek() {
+            if deadline_ns > self.now_ns {
+                break;
+            }
+            let event = &mut self.events[slot];
+            match event.spec.timeout.filter(|_| event.spec.persistent) {
+                Some(interval) => {
+                    let from_ns = last_tick(deadline_ns, nanoseconds(interval), self.now_ns);
+                    self.rearm(timer, self.lane(interval), interval, from_ns);
+                }
+                None => {
+                    event.timer = None;
+                    self.timers.remove(timer);
+                }
+            }
+            self.make_active(slot, Ready::TIMEOUT);
+        }
+    }
+}
+
+/// From when the next interval of a persistent timer counts: its deadline, or the last tick before
+/// now where ticks were missed; these are skipped. An interval of nothing counts from a moment
+/// after now, so that it is due again in the next turn and not in this one.
+const fn last_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
+    if interval_ns == 0 {
+        return now_ns.saturating_add(1);
+    }
+    let missed = (now_ns - deadline_ns) / interval_ns;
+    deadline_ns.saturating_add(interval_ns.saturating_mul(missed))
+}
+
+/// Saturates after 584 years.
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

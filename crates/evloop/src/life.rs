@@ -1,0 +1,235 @@
+//! The life of an event: added, changed, deleted, removed.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use evloop_backend::Backend;
+use evloop_catcher::Catcher;
+use evloop_changelist::{Interest, Trigger};
+use evloop_core::{Demand, EventId, Leaving, Priority, Release, Spec};
+
+use crate::error::{AddError, IntoSourceError, RemoveError};
+use crate::event_loop::{EventLoop, Payload};
+use crate::new_event::needs;
+
+impl<S> EventLoop<S> {
+    /// Adds an event again: one that was deleted, or a one-shot from its own callback, or one that
+    /// was [kept](NewEvent::keep). If it is pending already its timeout begins anew, and its edge
+    /// is re-armed.
+    ///
+    /// # Errors
+    ///
+    /// See [`AddError`]. Nothing has changed then.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_add`.
+    pub fn add(&mut self, id: EventId) -> Result<(), AddError> {
+        let Self {
+            core,
+            backend,
+            catcher,
+            clock,
+            ..
+        } = self;
+        core.add(
+            id,
+            || clock.now_ns(),
+            |demand| grant(&mut **backend, catcher, demand),
+        )
+        .map_err(AddError::from)
+    }
+
+    /// Deletes an event: it is neither pending nor active any more, and its callback does not run,
+    /// also not for what has happened already. It is kept, with its source, and can be added again.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoveError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_del`.
+    pub fn delete(&mut self, id: EventId) -> Result<(), RemoveError> {
+        let release = self.core.delete(id).map_err(|_| RemoveError::NoSuchEvent)?;
+        self.release(release)
+    }
+
+    /// Deletes an event and frees it: its source is closed (unless it is shared, or the event's own
+    /// callback runs and still has it), and the handle names nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// See [`RemoveError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_free`.
+    pub fn remove(&mut self, id: EventId) -> Result<(), RemoveError> {
+        let leaving = self.core.remove(id).map_err(|_| RemoveError::NoSuchEvent)?;
+        self.let_go(leaving)
+    }
+
+    /// Removes an event and gives its source back, open and as it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`IntoSourceError`].
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the proofs are beside the expects"
+    )]
+    pub fn into_source<F: 'static>(&mut self, id: EventId) -> Result<F, IntoSourceError> {
+        if self.core.running() == Some(id) {
+            return Err(IntoSourceError::Running);
+        }
+        let payload = self.core.payload(id).ok_or(IntoSourceError::NoSuchEvent)?;
+        if !payload
+            .source
+            .as_ref()
+            .is_some_and(|source| source.is::<F>())
+        {
+            return Err(IntoSourceError::WrongType);
+        }
+        let leaving = self.core.remove(id).expect("it was there just now");
+        let payload = leaving.payload.expect("it was there just now");
+        match self.release(leaving.release) {
+            Ok(()) => {}
+            Err(RemoveError::Control(error)) => return Err(IntoSourceError::Control(error)),
+            Err(_) => unreachable!("the event has a source, not a signal"),
+        }
+        drop(payload.callback);
+        let source = payload
+            .source
+            .and_then(|source| source.downcast::<F>().ok());
+        Ok(source
+            .and_then(Rc::into_inner)
+            .expect("only the event's callback shared it"))
+    }
+
+    /// The source of an event; `None` if the event was freed or has no source of this type.
+    #[must_use]
+    pub fn source<F: 'static>(&self, id: EventId) -> Option<&F> {
+        self.core.payload(id)?.source.as_ref()?.downcast_ref()
+    }
+
+    /// Changes the readiness that an event asks for. An empty interest pauses it: it stays pending,
+    /// hears of nothing, and its timeout goes on.
+    ///
+    /// # Errors
+    ///
+    /// See [`AddError`]. Nothing has changed then.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_del`, `event_assign`, `event_add`.
+    pub fn set_interest(&mut self, id: EventId, interest: Interest) -> Result<(), AddError> {
+        self.require(interest, Trigger::Level)?;
+        let Self {
+            core,
+            backend,
+            catcher,
+            ..
+        } = self;
+        core.set_interest(id, interest, |demand| {
+            grant(&mut **backend, catcher, demand)
+        })
+        .map_err(AddError::from)
+    }
+
+    /// Changes the timeout of an event; if it is pending, the new one begins now. `None` takes it
+    /// away: a timer without one waits for [`EventLoop::activate`].
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::NoSuchEvent`] if it was freed.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_add` with another timeout, and `event_remove_timer`.
+    pub fn set_timeout(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), AddError> {
+        let Self { core, clock, .. } = self;
+        core.set_timeout(id, timeout, || clock.now_ns())
+            .map_err(|_| AddError::NoSuchEvent)
+    }
+
+    /// Changes how urgent an event is, also one that is active.
+    ///
+    /// # Errors
+    ///
+    /// [`AddError::NoSuchEvent`] if it was freed.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_priority_set`.
+    pub fn set_priority(&mut self, id: EventId, priority: Priority) -> Result<(), AddError> {
+        self.core
+            .set_priority(id, priority)
+            .map_err(|_| AddError::NoSuchEvent)
+    }
+
+    /// Whether the backend can do what an event needs.
+    pub(crate) fn require(&self, interest: Interest, trigger: Trigger) -> Result<(), AddError> {
+        let needed = needs(interest, trigger).difference(self.backend.capabilities());
+        if needed.is_empty() {
+            Ok(())
+        } else {
+            Err(AddError::Unsupported {
+                needed,
+                backend: self.backend.name(),
+            })
+        }
+    }
+
+    pub(crate) fn insert_and_add(
+        &mut self,
+        spec: Spec,
+        payload: Payload<S>,
+    ) -> Result<EventId, AddError> {
+        let id = self
+            .core
+            .insert(spec, payload)
+            .map_err(|(reason, _)| reason)?;
+        self.add(id).inspect_err(|_| self.undo_insert(id))?;
+        Ok(id)
+    }
+
+    /// Takes a new event back, whose adding failed for a reason that the caller is told.
+    pub(crate) fn undo_insert(&mut self, id: EventId) {
+        let undone = self.remove(id);
+        debug_assert!(undone.is_ok(), "{undone:?}");
+    }
+
+    /// Does what an event leaves to be done, and drops what it carried.
+    pub(crate) fn let_go(&mut self, leaving: Leaving<Payload<S>>) -> Result<(), RemoveError> {
+        let Leaving { release, payload } = leaving;
+        let released = self.release(release);
+        drop(payload);
+        released
+    }
+
+    fn release(&mut self, release: Option<Release>) -> Result<(), RemoveError> {
+        match release {
+            None => Ok(()),
+            Some(Release::Fd(fd)) => self.backend.delete(fd).map_err(RemoveError::Control),
+            Some(Release::Signal(signal)) => {
+                self.catcher.unwatch(signal).map_err(RemoveError::Catch)
+            }
+        }
+    }
+}
+
+/// Does what an event demands of the kernel.
+fn grant(backend: &mut dyn Backend, catcher: &Catcher, demand: Demand) -> Result<(), AddError> {
+    match demand {
+        Demand::Fd {
+            fd,
+            token,
+            interest,
+            trigger,
+        } => backend
+            .add(fd, token, interest, trigger)
+            .map_err(AddError::Control),
+        Demand::Signal(signal) => catcher.watch(signal).map_err(AddError::Catch),
+    }
+}
