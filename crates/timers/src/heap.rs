@@ -6,6 +6,7 @@
 //! that has become too early, and set it right when it comes up as the first.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use crate::shrink::shrink_if_sparse;
 use crate::slots::NONE;
@@ -14,10 +15,29 @@ use crate::slots::NONE;
 const ARITY: usize = 4;
 
 /// What timers are ordered by. No two keys are equal: a sequence number is drawn once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) deadline_ns: u64,
     pub(crate) sequence: u64,
+}
+
+impl Key {
+    /// The key as one number, which is compared without a branch.
+    fn number(self) -> u128 {
+        u128::from(self.deadline_ns) << 64 | u128::from(self.sequence)
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.number().cmp(&other.number())
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -45,6 +65,12 @@ impl Heap {
         self.entries.len()
     }
 
+    /// How many entries and positions there is room for, in all.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.entries.capacity() + self.positions.capacity()
+    }
+
     pub(crate) fn first(&self) -> Option<(Key, u32)> {
         self.entries.first().map(|entry| (entry.key, entry.slot))
     }
@@ -57,9 +83,7 @@ impl Heap {
 
     /// Adds a slot that is not in the heap.
     pub(crate) fn insert(&mut self, slot: u32, key: Key) {
-        if self.positions.len() <= slot as usize {
-            self.positions.resize(slot as usize + 1, NONE);
-        }
+        self.make_room(slot);
         let entry = Entry { key, slot };
         self.entries.push(entry);
         self.sift_up(self.entries.len() - 1, entry);
@@ -93,36 +117,31 @@ impl Heap {
     /// Puts the first slot back to where a later key belongs.
     pub(crate) fn put_back_first(&mut self, key: Key) {
         if let Some(first) = self.entries.first() {
-            self.sift_down(
-                0,
-                Entry {
-                    key,
-                    slot: first.slot,
-                },
-            );
+            let slot = first.slot;
+            self.sift_down(0, Entry { key, slot });
         }
     }
 
     /// Lets one slot stand in the place and under the key of another.
     pub(crate) fn hand_over(&mut self, from: u32, to: u32) {
         let position = self.position(from);
-        if self.positions.len() <= to as usize {
-            self.positions.resize(to as usize + 1, NONE);
-        }
+        self.make_room(to);
         self.positions[from as usize] = NONE;
-        self.place(
-            position,
-            Entry {
-                key: self.entries[position].key,
-                slot: to,
-            },
-        );
+        let key = self.entries[position].key;
+        self.place(position, Entry { key, slot: to });
     }
 
     /// Forgets the slots from `slots` on, none of which is in the heap.
     pub(crate) fn forget_from(&mut self, slots: usize) {
         self.positions.truncate(slots);
         shrink_if_sparse(&mut self.positions);
+    }
+
+    /// Makes room in the table of positions for a slot that is new.
+    fn make_room(&mut self, slot: u32) {
+        if self.positions.len() <= slot as usize {
+            self.positions.resize(slot as usize + 1, NONE);
+        }
     }
 
     fn position(&self, slot: u32) -> usize {
@@ -153,10 +172,17 @@ impl Heap {
         self.place(hole, entry);
     }
 
+    /// The index of the earliest child of the entry at `parent`.
     fn least_child(&self, parent: usize) -> Option<usize> {
         let first = parent * ARITY + 1;
-        let end = self.entries.len().min(first + ARITY);
-        (first..end).min_by_key(|&child| self.entries[child].key)
+        let children = self.entries.get(first..)?;
+        if let Some([a, b, c, d]) = children.first_chunk() {
+            // Two pairs, then their winners: no comparison waits for the one before it.
+            let (ab, ab_at) = if b.key < a.key { (b, 1) } else { (a, 0) };
+            let (cd, cd_at) = if d.key < c.key { (d, 3) } else { (c, 2) };
+            return Some(first + if cd.key < ab.key { cd_at } else { ab_at });
+        }
+        (first..self.entries.len()).min_by_key(|&child| self.entries[child].key)
     }
 
     #[expect(
@@ -171,28 +197,16 @@ impl Heap {
     /// Panics unless no parent is later than its child, and slots and positions agree.
     pub(crate) fn check_invariants(&self) {
         for (position, entry) in self.entries.iter().enumerate() {
-            assert_eq!(
-                self.position(entry.slot),
-                position,
-                "slot {} knows its place",
-                entry.slot
-            );
-            let parent = &self.entries[position.saturating_sub(1) / ARITY];
+            let slot = entry.slot;
+            assert_eq!(self.position(slot), position, "slot {slot} knows its place");
+            let parent = self.entries[position.saturating_sub(1) / ARITY];
             assert!(
                 parent.key <= entry.key,
-                "slot {} stands above an earlier one",
-                parent.slot
+                "slot {slot} stands below a later one"
             );
         }
-        let placed = self
-            .positions
-            .iter()
-            .filter(|&&position| position != NONE)
-            .count();
-        assert_eq!(
-            placed,
-            self.entries.len(),
-            "a slot outside the heap has no position"
-        );
+        let in_heap = |position: &&u32| **position != NONE;
+        let known = self.positions.iter().filter(in_heap).count();
+        assert_eq!(known, self.entries.len(), "a slot outside has no place");
     }
 }

@@ -35,6 +35,19 @@ pub(crate) struct Timer<T> {
     pub(crate) value: T,
 }
 
+impl<T> Timer<T> {
+    /// A timer in no lane.
+    pub(crate) const fn new(key: Key, value: T) -> Self {
+        Self {
+            key,
+            lane: None,
+            prev: NONE,
+            next: NONE,
+            value,
+        }
+    }
+}
+
 /// The timers of one duration, by rising key.
 pub(crate) struct Lane {
     duration_ns: u64,

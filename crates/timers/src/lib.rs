@@ -1,4 +1,80 @@
-//! Deadlines of an event loop: an indexed min-heap with lazy re-arming, and lanes for common timeouts.
+//! Deadlines of an event loop: an indexed min-heap with lazy re-arming, and lanes for common
+//! timeouts.
+//!
+//! [`Timers`] is a set of deadlines, each with a value, that says which is first and what is due. It
+//! leaves the clock, the waiting and the callbacks to its user: times are numbers of nanoseconds from
+//! an origin of the user's choosing.
+//!
+//! # Examples
+//!
+//! The timer part of an event loop, with a clock that jumps to the next deadline:
+//!
+//! ```
+//! use evloop_timers::Timers;
+//! use std::time::Duration;
+//!
+//! let mut timers = Timers::new();
+//! let minute = timers.lane(Duration::from_secs(60));
+//! let second_ns = 1_000_000_000;
+//!
+//! timers.insert(90 * second_ns, "report");
+//! let idle = timers.insert_in_lane(minute, 0, "idle"); // due after 60 s
+//! timers.rearm_in_lane(idle, minute, 45 * second_ns); // there was a request: due after 105 s
+//!
+//! let mut fired = Vec::new();
+//! while let Some((_, deadline_ns, _)) = timers.peek() {
+//!     let now_ns = deadline_ns; // a real loop waits here, until then or for something else
+//!     while let Some((deadline_ns, name)) = timers.pop_due(now_ns) {
+//!         fired.push((deadline_ns / second_ns, name));
+//!     }
+//! }
+//! assert_eq!(fired, [(90, "report"), (105, "idle")]);
+//! ```
+//!
+//! # Why a heap that is out of date
+//!
+//! Most timeouts of a server never come: they are pushed on with every byte, or cancelled. A heap that
+//! follows each push does `O(log n)` work for nothing. This one holds a deadline that may be too early.
+//! Moving a timer later writes the true deadline to its slot and leaves the heap alone; when the old
+//! deadline comes up as the first, the timer is put back to where it belongs, once, however
+//! often it was moved.
+//!
+//! Where many timers run for the same duration, even that is too much: they are due in the order in which
+//! they were armed, so a list keeps them sorted for nothing. A lane is such a list; its head alone is in
+//! the heap. When the head leaves, the next one takes over its place, which is too early for it and so
+//! found out in the same way.
+//!
+//! The order is exact all the same: nothing is shown before it has been settled.
+//!
+//! # Order
+//!
+//! By deadline; among equal deadlines in the order of arming, where inserting and re-arming both arm.
+//! This holds across all lanes and what is in none. A timer is never given out before its deadline.
+//!
+//! # Costs
+//!
+//! *n* is the number of timers outside lanes and of lanes that are not empty, *l* the number of lanes.
+//!
+//! | operation | time | allocates |
+//! |---|---|---|
+//! | [`Timers::insert`] | `O(log n)` | when the table of timers or the heap is full |
+//! | [`Timers::insert_in_lane`] | `O(1)`; `O(log n)` into an empty lane | the same |
+//! | [`Timers::remove`] | `O(log n)`; `O(1)` in a lane with others | no |
+//! | [`Timers::rearm`], later | `O(1)` | no |
+//! | [`Timers::rearm`], earlier | `O(log n)` | no |
+//! | [`Timers::rearm`] out of a lane | `O(log n)` | when the heap is full |
+//! | [`Timers::rearm_in_lane`] | `O(1)`; `O(log n)` if it was in no lane or is alone in one | when the heap is full |
+//! | [`Timers::peek`] | `O(1)`; `O(log n)` for each timer to be put back | no |
+//! | [`Timers::pop_due`] | `O(1)` if nothing is due, else `O(log n)`; the same to put back | no |
+//! | [`Timers::lane`] | `O(log l)` | the first time for each duration |
+//! | [`Timers::get`], [`Timers::deadline`], [`Timers::len`] | `O(1)` | no |
+//!
+//! Giving memory back after a burst is paid for by the removals of the burst: `O(1)` each on average,
+//! with one that moves what is left now and then, as growing does.
+//!
+//! # Features
+//!
+//! - `proptest`: strategies for any history of timer operations, in the module `strategy`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -16,3 +92,7 @@ mod timers;
 pub use lane::LaneId;
 pub use timer_id::TimerId;
 pub use timers::Timers;
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;

@@ -2,8 +2,8 @@
 //!
 //! A slot that is freed gets the next generation, so the handle of what lived there before no longer
 //! fits. Free slots form a list through the slots themselves, low ones in front and high ones at the
-//! back: new contents gather at the low end, and after a burst the high end can be cut off. A new slot
-//! starts at a generation which no slot that was cut off has reached.
+//! back: new contents gather at the low end, and after a burst the high end can be cut off. A slot that
+//! comes back later starts at a generation which no slot that was cut off has reached.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -16,7 +16,7 @@ use crate::timer_id::TimerId;
 /// No slot: the end of a list.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// A slot that has been used more often is never cut off: its successor would start half worn out.
+/// A slot past this generation is never cut off: all that come back later would start as worn.
 const HALF_WORN: u32 = u32::MAX / 2;
 
 pub(crate) struct Slots<C> {
@@ -24,34 +24,35 @@ pub(crate) struct Slots<C> {
     live: usize,
     first_free: u32,
     last_free: u32,
-    /// Where a new slot's generations start.
+    /// The generation at which new slots start.
     fresh: NonZeroU32,
 }
 
-struct Slot<C> {
-    /// Of what lives here now, or of what will next.
-    generation: NonZeroU32,
-    content: Content<C>,
-}
-
-enum Content<C> {
-    Live(C),
-    Free {
-        prev: u32,
-        next: u32,
-    },
+enum Slot<C> {
+    Live(NonZeroU32, C),
+    Free(Free),
     /// Every generation has been given out.
     Retired,
 }
 
+/// A slot on the free list.
+#[derive(Clone, Copy)]
+struct Free {
+    /// Of what will live here next.
+    generation: NonZeroU32,
+    prev: u32,
+    next: u32,
+}
+
 impl<C> Slots<C> {
     pub(crate) const fn new() -> Self {
+        let fresh = NonZeroU32::MIN;
         Self {
             slots: Vec::new(),
             live: 0,
             first_free: NONE,
             last_free: NONE,
-            fresh: NonZeroU32::MIN,
+            fresh,
         }
     }
 
@@ -69,49 +70,57 @@ impl<C> Slots<C> {
         self.slots.capacity()
     }
 
+    // Always inlined, as is `remove`: otherwise contents travel over the stack and take twice as long.
+    #[inline(always)]
     pub(crate) fn insert(&mut self, content: C) -> TimerId {
+        let id = match self.first_free {
+            NONE => {
+                let id = TimerId {
+                    slot: last_slot(self.slots.len() + 1),
+                    generation: self.fresh,
+                };
+                self.slots.push(Slot::Live(id.generation, content));
+                id
+            }
+            slot => {
+                let generation = self.unlink(slot).generation;
+                self.slots[slot as usize] = Slot::Live(generation, content);
+                TimerId { slot, generation }
+            }
+        };
         self.live += 1;
-        let slot = self.first_free;
-        if slot == NONE {
-            return self.push(content);
-        }
-        self.unlink(slot);
-        let place = &mut self.slots[slot as usize];
-        place.content = Content::Live(content);
-        TimerId {
-            slot,
-            generation: place.generation,
-        }
+        id
     }
 
     /// Frees a slot that is taken.
+    #[inline(always)]
     pub(crate) fn remove(&mut self, slot: u32) -> C {
-        let place = &mut self.slots[slot as usize];
-        let Content::Live(content) = mem::replace(&mut place.content, Content::Retired) else {
-            unreachable!("slot {slot} is freed while taken only")
+        let removed = mem::replace(&mut self.slots[slot as usize], Slot::Retired);
+        let Slot::Live(generation, content) = removed else {
+            not_taken(slot)
         };
-        if let Some(next) = place.generation.checked_add(1) {
-            place.generation = next;
-            self.link(slot);
+        if let Some(generation) = generation.checked_add(1) {
+            self.link(slot, generation);
         }
         self.live -= 1;
         content
     }
 
-    /// Cuts off free slots at the high end once most are free, and gives their memory back.
+    /// Whether so few slots are taken that the table is worth trimming.
+    pub(crate) const fn is_sparse(&self) -> bool {
+        self.slots.len() > FLOOR && self.live < self.slots.len() / 4
+    }
+
+    /// Cuts off free slots at the high end, down to twice of what is taken, and gives memory back.
+    #[cold]
     pub(crate) fn trim(&mut self) {
-        if self.slots.len() <= FLOOR || self.live >= self.slots.len() / 4 {
-            return;
-        }
         let keep = FLOOR.max(self.live * 2);
-        while self.slots.len() > keep {
-            let slot = last_slot(self.slots.len());
-            let last = &self.slots[slot as usize];
-            if !matches!(last.content, Content::Free { .. }) || last.generation.get() > HALF_WORN {
-                break;
-            }
-            self.fresh = self.fresh.max(last.generation);
-            self.unlink(slot);
+        while self.slots.len() > keep
+            && let Some(&Slot::Free(Free { generation, .. })) = self.slots.last()
+            && generation.get() <= HALF_WORN
+        {
+            self.fresh = self.fresh.max(generation);
+            self.unlink(last_slot(self.slots.len()));
             self.slots.pop();
         }
         shrink_if_sparse(&mut self.slots);
@@ -124,19 +133,16 @@ impl<C> Slots<C> {
 
     pub(crate) fn get(&self, id: TimerId) -> Option<&C> {
         match self.slots.get(id.slot as usize) {
-            Some(Slot {
-                generation,
-                content: Content::Live(content),
-            }) if *generation == id.generation => Some(content),
+            Some(Slot::Live(generation, content)) if *generation == id.generation => Some(content),
             _ => None,
         }
     }
 
-    /// The handle of what lives in a slot.
+    /// The handle of what lives in a slot that is taken.
     pub(crate) fn id(&self, slot: u32) -> TimerId {
-        TimerId {
-            slot,
-            generation: self.slots[slot as usize].generation,
+        match self.slots[slot as usize] {
+            Slot::Live(generation, _) => TimerId { slot, generation },
+            _ => not_taken(slot),
         }
     }
 
@@ -144,94 +150,87 @@ impl<C> Slots<C> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &C)> {
         (0..)
             .zip(&self.slots)
-            .filter_map(|(slot, place)| match &place.content {
-                Content::Live(content) => Some((slot, content)),
-                Content::Free { .. } | Content::Retired => None,
+            .filter_map(|(number, slot)| match slot {
+                Slot::Live(_, content) => Some((number, content)),
+                _ => None,
             })
     }
 
-    fn push(&mut self, content: C) -> TimerId {
-        let slot = last_slot(self.slots.len() + 1);
-        self.slots.push(Slot {
-            generation: self.fresh,
-            content: Content::Live(content),
-        });
-        TimerId {
-            slot,
-            generation: self.fresh,
-        }
-    }
-
     /// Puts a slot on the free list: at the back if it lies in the upper half of the table.
-    fn link(&mut self, slot: u32) {
-        let (prev, next) = if slot as usize >= self.slots.len() / 2 {
+    fn link(&mut self, slot: u32, generation: NonZeroU32) {
+        let is_high = slot as usize >= self.slots.len() / 2;
+        let (prev, next) = if is_high {
             (self.last_free, NONE)
         } else {
             (NONE, self.first_free)
         };
-        self.slots[slot as usize].content = Content::Free { prev, next };
-        self.join(prev, slot);
-        self.join(slot, next);
+        self.slots[slot as usize] = Slot::Free(Free {
+            generation,
+            prev,
+            next,
+        });
+        self.set_next(prev, slot);
+        self.set_prev(next, slot);
     }
 
-    /// Takes a free slot off the free list.
-    fn unlink(&mut self, slot: u32) {
-        let Content::Free { prev, next } = self.slots[slot as usize].content else {
-            unreachable!("slot {slot} is on the free list")
-        };
-        self.join(prev, next);
+    /// Takes a slot off the free list.
+    fn unlink(&mut self, slot: u32) -> Free {
+        let free = *self.free(slot);
+        self.set_next(free.prev, free.next);
+        self.set_prev(free.next, free.prev);
+        free
     }
 
-    /// Makes two free slots neighbours; none on a side stands for that end of the list.
-    fn join(&mut self, before: u32, after: u32) {
-        match self
-            .slots
-            .get_mut(before as usize)
-            .map(|slot| &mut slot.content)
-        {
-            Some(Content::Free { next, .. }) => *next = after,
-            _ => self.first_free = after,
-        }
-        match self
-            .slots
-            .get_mut(after as usize)
-            .map(|slot| &mut slot.content)
-        {
-            Some(Content::Free { prev, .. }) => *prev = before,
-            _ => self.last_free = before,
+    /// Sets what follows a free slot; `NONE` stands for the list before its first one.
+    #[inline]
+    fn set_next(&mut self, slot: u32, next: u32) {
+        match slot {
+            NONE => self.first_free = next,
+            slot => self.free(slot).next = next,
         }
     }
 
-    /// Panics unless counts, generations and the free list agree.
+    /// Sets what a free slot follows; `NONE` stands for the list behind its last one.
+    #[inline]
+    fn set_prev(&mut self, slot: u32, prev: u32) {
+        match slot {
+            NONE => self.last_free = prev,
+            slot => self.free(slot).prev = prev,
+        }
+    }
+
+    fn free(&mut self, slot: u32) -> &mut Free {
+        match &mut self.slots[slot as usize] {
+            Slot::Free(free) => free,
+            _ => unreachable!("slot {slot} is free"),
+        }
+    }
+
+    /// Panics unless the counts are right and the free list has each free slot once.
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.iter().count(), self.live, "live slots are counted");
-        let mut free = 0;
-        let (mut before, mut slot) = (NONE, self.first_free);
+        assert_eq!(
+            self.iter().count(),
+            self.live,
+            "the taken slots are counted"
+        );
+        let (mut before, mut slot, mut listed) = (NONE, self.first_free, 0);
         while slot != NONE {
-            let Content::Free { prev, next } = self.slots[slot as usize].content else {
-                panic!("slot {slot} is on the free list but not free")
+            let Slot::Free(free) = self.slots[slot as usize] else {
+                panic!("slot {slot} is on the free list, but not free")
             };
-            assert_eq!(prev, before, "slot {slot} knows the free slot before it");
-            free += 1;
-            (before, slot) = (slot, next);
+            assert_eq!(
+                free.prev, before,
+                "slot {slot} knows the one before it on the free list"
+            );
+            (before, slot, listed) = (slot, free.next, listed + 1);
         }
         assert_eq!(
             before, self.last_free,
-            "the free list ends at its last slot"
+            "the free list ends with its last slot"
         );
-        let listed = |slot: &&Slot<C>| matches!(slot.content, Content::Free { .. });
-        assert_eq!(
-            self.slots.iter().filter(listed).count(),
-            free,
-            "each free slot is listed"
-        );
-        for slot in &self.slots {
-            let retired = matches!(slot.content, Content::Retired);
-            assert!(
-                !retired || slot.generation == NonZeroU32::MAX,
-                "retired when worn out only"
-            );
-        }
+        let is_free = |slot: &&Slot<C>| matches!(slot, Slot::Free(_));
+        let free = self.slots.iter().filter(is_free).count();
+        assert_eq!(listed, free, "each free slot is on the free list");
     }
 }
 
@@ -239,26 +238,105 @@ impl<C> Index<u32> for Slots<C> {
     type Output = C;
 
     fn index(&self, slot: u32) -> &C {
-        match &self.slots[slot as usize].content {
-            Content::Live(content) => content,
-            Content::Free { .. } | Content::Retired => unreachable!("slot {slot} is taken"),
+        match &self.slots[slot as usize] {
+            Slot::Live(_, content) => content,
+            _ => not_taken(slot),
         }
     }
 }
 
 impl<C> IndexMut<u32> for Slots<C> {
     fn index_mut(&mut self, slot: u32) -> &mut C {
-        match &mut self.slots[slot as usize].content {
-            Content::Live(content) => content,
-            Content::Free { .. } | Content::Retired => unreachable!("slot {slot} is taken"),
+        match &mut self.slots[slot as usize] {
+            Slot::Live(_, content) => content,
+            _ => not_taken(slot),
         }
     }
 }
 
-/// The number of the last of so many slots, which are not none.
+/// The number of the last of so many slots, of which there is one at least.
 fn last_slot(slots: usize) -> u32 {
     match u32::try_from(slots - 1) {
         Ok(slot) if slot != NONE => slot,
-        _ => panic!("no more than {NONE} timers"),
+        _ => panic!("there is no room for more than {NONE} timers"),
+    }
+}
+
+#[cold]
+fn not_taken(slot: u32) -> ! {
+    unreachable!("heap, lanes and checked handles name taken slots only, not slot {slot}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives one slot the generation that comes after so many uses.
+    fn wear<C>(slots: &mut Slots<C>, slot: u32, generation: u32) {
+        slots.free(slot).generation = NonZeroU32::new(generation).unwrap();
+    }
+
+    #[test]
+    fn a_worn_out_slot_is_never_used_again() {
+        let mut slots = Slots::new();
+        let first = slots.insert('a');
+        slots.remove(first.slot);
+        wear(&mut slots, 0, u32::MAX);
+
+        let last = slots.insert('b');
+        assert_eq!((last.slot, last.generation), (0, NonZeroU32::MAX));
+        slots.remove(last.slot);
+        slots.check_invariants();
+
+        let next = slots.insert('c');
+        assert_eq!((next.slot, next.generation), (1, NonZeroU32::MIN));
+        assert_eq!((slots.get(first), slots.get(last)), (None, None));
+        slots.check_invariants();
+    }
+
+    #[test]
+    fn slots_that_come_back_are_of_a_later_generation() {
+        let mut slots = Slots::new();
+        let first: Vec<TimerId> = (0..1000).map(|n| slots.insert(n)).collect();
+        for id in &first {
+            slots.remove(id.slot);
+        }
+        wear(&mut slots, 500, 77);
+        slots.trim();
+        assert_eq!(slots.slots(), FLOOR);
+        slots.check_invariants();
+
+        let second: Vec<TimerId> = (0..1000).map(|n| slots.insert(n)).collect();
+        assert!(second[FLOOR..].iter().all(|id| id.generation.get() == 77));
+        assert!(first.iter().all(|&id| !slots.contains(id)));
+        slots.check_invariants();
+    }
+
+    #[test]
+    fn a_slot_past_half_its_generations_is_kept() {
+        let mut slots = Slots::new();
+        for n in 0..1000 {
+            slots.insert(n);
+        }
+        for n in 0..1000 {
+            slots.remove(n);
+        }
+        wear(&mut slots, 600, HALF_WORN + 1);
+        slots.trim();
+        assert_eq!(slots.slots(), 601);
+        assert_eq!(slots.fresh, NonZeroU32::MIN.saturating_add(1));
+        slots.check_invariants();
+    }
+
+    #[test]
+    fn low_slots_are_used_first() {
+        let mut slots = Slots::new();
+        for n in 0..100 {
+            slots.insert(n);
+        }
+        for n in [80, 20, 90, 10] {
+            slots.remove(n);
+        }
+        assert_eq!([(); 4].map(|()| slots.insert(0).slot), [10, 20, 80, 90]);
     }
 }

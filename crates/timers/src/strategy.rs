@@ -1,7 +1,9 @@
-//! Strategies for property tests (feature `proptest`): any history of timer operations.
+//! Strategies for property tests: any history of timer operations.
 //!
-//! For whoever builds on [`Timers`](crate::Timers), or on something that is to behave like it: the same
-//! history is played to the real thing and to a naive model, and the two are compared after each step.
+//! For who builds on [`Timers`], or tests something that is to behave like them: play the same history
+//! to the real thing and to a naive model, and compare the two after each step.
+//!
+//! # Examples
 //!
 //! ```
 //! use evloop_timers::Timers;
@@ -14,6 +16,10 @@
 //!     for op in history {
 //!         match op {
 //!             Op::Insert { deadline_ns } => ids.push(timers.insert(deadline_ns, ())),
+//!             Op::InsertInLane { duration, now_ns } => {
+//!                 let lane = timers.lane(duration);
+//!                 ids.push(timers.insert_in_lane(lane, now_ns, ()));
+//!             }
 //!             Op::Remove { timer } => {
 //!                 if let Some(&id) = ids.get(timer) {
 //!                     timers.remove(id);
@@ -25,7 +31,7 @@
 //!                     prop_assert!(deadline_ns <= now_ns, "never early");
 //!                 }
 //!             }
-//!             _ => {} // a user who has no lanes may leave them out
+//!             _ => {} // this test does not re-arm
 //!         }
 //!     }
 //! });
@@ -36,32 +42,36 @@ use core::time::Duration;
 
 use proptest::prelude::*;
 
-/// One operation on timers.
+#[cfg(doc)]
+use crate::Timers;
+
+/// One operation on [`Timers`].
 ///
-/// `timer` stands for the handle that the so manyth insertion gave out, be it stale by now; where there
-/// have not been so many yet, the operation is left out.
+/// A `timer` is a number of insertions: it stands for the handle that was given out after so many,
+/// be it stale by now. Where there have not been so many, there is no such timer, and the operation is
+/// to be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// [`Timers::insert`](crate::Timers::insert).
+    /// [`Timers::insert`].
     Insert {
         /// When it is due.
         deadline_ns: u64,
     },
-    /// [`Timers::insert_in_lane`](crate::Timers::insert_in_lane).
+    /// [`Timers::insert_in_lane`].
     InsertInLane {
         /// The lane's duration: one of a few.
         duration: Duration,
         /// The time at which it is armed; it may be before that of an earlier operation.
         now_ns: u64,
     },
-    /// [`Timers::rearm`](crate::Timers::rearm).
+    /// [`Timers::rearm`].
     Rearm {
         /// Which timer.
         timer: usize,
         /// When it is due then: earlier, later, or as before.
         deadline_ns: u64,
     },
-    /// [`Timers::rearm_in_lane`](crate::Timers::rearm_in_lane).
+    /// [`Timers::rearm_in_lane`].
     RearmInLane {
         /// Which timer.
         timer: usize,
@@ -70,14 +80,14 @@ pub enum Op {
         /// The time at which it is armed; it may be before that of an earlier operation.
         now_ns: u64,
     },
-    /// [`Timers::remove`](crate::Timers::remove).
+    /// [`Timers::remove`].
     Remove {
         /// Which timer.
         timer: usize,
     },
-    /// [`Timers::peek`](crate::Timers::peek).
+    /// [`Timers::peek`].
     Peek,
-    /// [`Timers::pop_due`](crate::Timers::pop_due).
+    /// [`Timers::pop_due`].
     PopDue {
         /// The time; it may be before that of an earlier operation.
         now_ns: u64,
@@ -95,7 +105,7 @@ pub fn history(max: usize) -> impl Strategy<Value = Vec<Op>> {
 
 /// One operation of a history of at most `max`.
 fn op(max: usize) -> impl Strategy<Value = Op> {
-    // Some never handed out; most near the start, where a history of any length has them.
+    // Low numbers more often: a short history has no others.
     let timer = || prop_oneof![0..=max / 8, 0..=max / 2];
     prop_oneof![
         3 => time_ns().prop_map(|deadline_ns| Op::Insert { deadline_ns }),

@@ -1,9 +1,11 @@
-//! Any history of operations does to the timers what it does to a list that is kept in order.
+//! Whatever is done to the timers does the same to a list that is kept in order.
+
+use std::collections::HashSet;
+use std::time::Duration;
 
 use evloop_timers::strategy::{Op, history};
 use evloop_timers::{TimerId, Timers};
 use proptest::prelude::*;
-use std::time::Duration;
 
 /// The naive model: (deadline, sequence, which insertion), sorted.
 #[derive(Default)]
@@ -125,14 +127,51 @@ impl Pair {
     }
 }
 
+/// Bursts: the timers of each, in the order of their removal, and how many of them outlive it.
+fn bursts() -> impl Strategy<Value = Vec<(Vec<usize>, usize)>> {
+    let order = |timers| Just(Vec::from_iter(0..timers)).prop_shuffle();
+    let burst = (1..400_usize).prop_flat_map(move |timers| (order(timers), 0..=timers / 10));
+    prop::collection::vec(burst, 1..4)
+}
+
 proptest! {
     #[test]
-    fn behaves_as_a_sorted_list(history in history(80)) {
+    fn any_history_does_what_it_does_to_a_sorted_list(history in history(80)) {
         let mut pair = Pair::default();
         for op in &history {
             pair.apply(op);
             pair.check();
         }
         pair.drain();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn bursts_come_and_go_and_leave_nothing_behind(bursts in bursts()) {
+        let mut pair = Pair::default();
+        for (order, survivors) in bursts {
+            let first = pair.ids.len();
+            for at_ns in (0..).take(order.len()) {
+                let duration = Duration::from_nanos(100);
+                pair.apply(&match at_ns % 2 {
+                    0 => Op::Insert { deadline_ns: at_ns },
+                    _ => Op::InsertInLane { duration, now_ns: at_ns },
+                });
+            }
+            for timer in &order[survivors..] {
+                pair.apply(&Op::Remove { timer: first + timer });
+                pair.timers.check_invariants();
+            }
+            pair.check();
+        }
+        pair.drain();
+        prop_assert!(pair.timers.capacity() < 256, "{} are held", pair.timers.capacity());
+
+        let given_out = pair.ids.len();
+        let distinct = pair.ids.into_iter().collect::<HashSet<_>>();
+        prop_assert_eq!(distinct.len(), given_out, "no handle is given out twice");
     }
 }

@@ -1,0 +1,155 @@
+//! In the steady state nothing is allocated and nothing given back: re-arming, and adding as many
+//! timers as go.
+#![expect(
+    unsafe_code,
+    reason = "a global allocator that counts is unsafe to implement"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::ops::Range;
+use std::time::Duration;
+
+use evloop_timers::{LaneId, TimerId, Timers};
+
+thread_local! {
+    /// Calls of the allocator by this thread; other tests run in others.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count() {
+        CALLS.set(CALLS.get() + 1);
+    }
+}
+
+// SAFETY: every call is passed on unchanged to the system's allocator, which keeps the contract.
+// Counting neither allocates nor panics: the cell is initialised at compile time and has no
+// destructor, and 2^64 calls are out of reach.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Self::count();
+        // SAFETY: `pointer` comes from `System`, with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::count();
+        // SAFETY: `pointer` comes from `System`, with this layout; the caller vouches for `size`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often the allocator is called meanwhile.
+fn calls(work: impl FnOnce()) -> u64 {
+    let before = CALLS.get();
+    work();
+    CALLS.get() - before
+}
+
+#[test]
+fn the_allocator_is_counted() {
+    let mut timers = Timers::new();
+    assert_eq!(
+        calls(|| _ = timers.insert(1, ())),
+        3,
+        "a table, a heap, and positions in it"
+    );
+    assert_eq!(calls(|| drop(timers)), 3);
+}
+
+/// Some hundred re-armings and exchanges of each kind, spread over the timers, the same in each run.
+fn churn(timers: &mut Timers<()>, ids: &mut [TimerId], lane: LaneId, times_ns: Range<u64>) {
+    for now_ns in times_ns {
+        let hop = now_ns.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        let hop = usize::try_from(hop).expect("24 bits are left");
+        let id = &mut ids[hop % ids.len()];
+        match hop % 7 {
+            0 => _ = timers.rearm(*id, now_ns + 900),
+            1 => _ = timers.rearm(*id, now_ns + 10),
+            2 => _ = timers.rearm_in_lane(*id, lane, now_ns),
+            3 => {
+                timers.remove(*id);
+                *id = timers.insert(now_ns + 300, ());
+            }
+            4 => {
+                timers.remove(*id);
+                *id = timers.insert_in_lane(lane, now_ns, ());
+            }
+            _ => {
+                if let Some((id, deadline_ns, ())) = timers.peek()
+                    && deadline_ns <= now_ns
+                {
+                    timers.rearm(id, deadline_ns + 100);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_allocated_in_the_steady_state() {
+    for timers_at_once in [1, 10, 63, 64, 65, 1000] {
+        let mut timers = Timers::new();
+        let lane = timers.lane(Duration::from_nanos(500));
+        let mut ids: Vec<_> = (0..timers_at_once)
+            .map(|at_ns| timers.insert(at_ns, ()))
+            .collect();
+
+        // At first all are in the heap; how many are in the lane has to settle.
+        churn(&mut timers, &mut ids, lane, 0..10_000);
+        let count = calls(|| churn(&mut timers, &mut ids, lane, 10_000..20_000));
+        assert_eq!(count, 0, "with {timers_at_once} timers at once");
+        timers.check_invariants();
+    }
+}
+
+#[test]
+fn nothing_is_allocated_in_the_steady_state_after_a_burst() {
+    let mut timers = Timers::new();
+    let burst: Vec<_> = (0..10_000).map(|at_ns| timers.insert(at_ns, ())).collect();
+    for &id in &burst[100..] {
+        timers.remove(id);
+    }
+    let count = calls(|| {
+        for at_ns in 0..10_000 {
+            let id = timers.insert(at_ns, ());
+            timers.remove(id);
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(timers.capacity() <= 1000, "{}", timers.capacity());
+}
+
+#[test]
+fn a_number_of_timers_that_swings_does_not_thrash() {
+    let mut timers = Timers::new();
+    let mut ids = Vec::with_capacity(10_000);
+    ids.extend((0..10_000).map(|at_ns| timers.insert(at_ns, ())));
+    // Through every length at which memory may be given back, and up and down by a third there.
+    while ids.len() > 100 {
+        let (less, more) = (ids.len() * 3 / 4, ids.len());
+        ids.drain(less..).for_each(|id| _ = timers.remove(id));
+        let count = calls(|| {
+            for _ in 0..100 {
+                ids.extend((less..more).map(|_| timers.insert(1, ())));
+                ids.drain(less..).for_each(|id| _ = timers.remove(id));
+            }
+        });
+        assert!(
+            count <= 6,
+            "{count} calls of the allocator about {less} timers"
+        );
+    }
+}
