@@ -1,0 +1,57 @@
+//! The smallest server: what a client sends comes back. `cargo run --example echo`, and then
+//! `nc 127.0.0.1 7000` in another terminal.
+
+use std::error::Error;
+use std::io::{ErrorKind, Read, Write, stdout};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use evloop::{Cx, EventLoop, Interest, Ready, Signal};
+
+/// What all callbacks share.
+struct App {
+    echoed: usize,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut events = EventLoop::<App>::new()?;
+    let listener = TcpListener::bind("127.0.0.1:7000")?;
+
+    events
+        .io(listener, Interest::READ)
+        .persist()
+        .add(|cx, listener, _ready| {
+            while let Ok((peer, _)) = listener.accept() {
+                let peer = cx.events.io(peer, Interest::READ).persist();
+                if let Err(error) = peer.timeout(Duration::from_secs(60)).add(echo) {
+                    let _ = writeln!(stdout(), "{error}");
+                }
+            }
+        })?;
+    events.timer(Duration::from_secs(1)).persist().add(|cx| {
+        let _ = writeln!(stdout(), "{} bytes echoed", cx.state.echoed);
+    })?;
+    events
+        .signal(Signal::INT)
+        .add(|cx, _caught| cx.events.exit())?;
+
+    let _outcome = events.run(&mut App { echoed: 0 })?;
+    Ok(())
+}
+
+fn echo(cx: &mut Cx<'_, App>, mut peer: &TcpStream, ready: Ready) {
+    let mut bytes = [0; 4096];
+    let is_over = ready.is_timeout()
+        || match peer.read(&mut bytes) {
+            Ok(0) => true,
+            // A client that does not read what comes back is let go, as it is not worth a buffer here.
+            Ok(length) => {
+                cx.state.echoed += length;
+                peer.write_all(&bytes[..length]).is_err()
+            }
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        };
+    if is_over {
+        let _ = cx.events.remove(cx.id());
+    }
+}
