@@ -1,34 +1,150 @@
 //! The traits that plug an event loop into the world: [`Backend`], the kernel mechanism that
 //! reports readiness, and [`Clock`], the time.
 //!
+//! Through these two a loop learns everything that it does not decide itself. The real kernel can
+//! stand behind them, or a model of it; the loop's code is the same.
+//!
 //! The contract is written for whoever implements one. What a loop may rely on is under
-//! *Guarantees*, what it must be prepared for under *Liberties*.
+//! *Guarantees*, what it must be prepared for under *Liberties*. [`Checked`] holds a backend to it.
 //!
 //! # Guarantees
 //!
 //! - [`Backend::add`] and [`Backend::delete`] take effect at once; the entries handed to
 //!   [`Backend::wait`] take effect, in their order, before it blocks.
 //! - After [`Backend::wait`] the interest held for each entry's file descriptor is the interest
-//!   that the entry wanted, or the entry's token was reported with an [`errno`](Report::errno).
-//!   Nothing refused goes unreported.
-//! - After [`Backend::delete`] no report carries the token again.
+//!   that the entry wanted, or the entry's token was reported, once, with an
+//!   [`errno`](Report::errno). Nothing refused goes unreported, and a wait with a refusal to report
+//!   does not block.
+//! - After [`Backend::delete`], and after an entry that wants nothing, no report carries the token
+//!   again, provided that the file was not closed before: one that lives on in a duplicate may be
+//!   out of reach.
+//! - A report says no more than was asked for, [`Ready::ALWAYS`] apart.
 //! - Level-triggered readiness that still holds is reported again by the next wait.
-//! - A wait never returns before its timeout without a report, unless it was interrupted.
+//! - A wait never returns before its timeout without a report, unless it was interrupted, or the
+//!   timeout is longer than the mechanism can be told. A backend says how long that is.
 //!
 //! # Liberties
 //!
 //! - A report may be spurious: the readiness may be gone, or never have been there.
-//! - A wait may report only a part of what is ready; the rest comes at the next.
+//! - A wait may report only a part of what is ready; the rest comes at the next. It may report a
+//!   token more than once.
 //! - An interrupted wait is a wait that reported nothing.
 //! - A report of a token that the loop has given up in another way than by [`Backend::delete`]
 //!   (its file was closed elsewhere) may still come: the loop compares the token's generation.
+//!
+//! # Examples
+//!
+//! A backend for a test that decides itself what is ready:
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::time::Duration;
+//!
+//! use evloop_backend::{
+//!     Backend, Capabilities, Change, ControlError, Entry, Interest, RawFd, Ready, Report, Token,
+//!     Trigger, WaitError,
+//! };
+//!
+//! #[derive(Debug, Default)]
+//! struct Manual {
+//!     held: BTreeMap<RawFd, (Token, Interest)>,
+//!     /// What the test says.
+//!     ready: BTreeMap<RawFd, Ready>,
+//! }
+//!
+//! impl Backend for Manual {
+//!     fn name(&self) -> &'static str {
+//!         "manual"
+//!     }
+//!
+//!     fn capabilities(&self) -> Capabilities {
+//!         Capabilities::EARLY_CLOSE
+//!     }
+//!
+//!     fn add(
+//!         &mut self,
+//!         fd: RawFd,
+//!         token: Token,
+//!         interest: Interest,
+//!         _: Trigger,
+//!     ) -> Result<(), ControlError> {
+//!         self.held.insert(fd, (token, interest));
+//!         Ok(())
+//!     }
+//!
+//!     fn delete(&mut self, fd: RawFd) -> Result<(), ControlError> {
+//!         self.held.remove(&fd);
+//!         Ok(())
+//!     }
+//!
+//!     fn wait(
+//!         &mut self,
+//!         changes: &[Entry],
+//!         _: Option<Duration>,
+//!         reports: &mut Vec<Report>,
+//!     ) -> Result<(), WaitError> {
+//!         for entry in changes.iter().filter(|entry| entry.change.op().is_some()) {
+//!             match entry.change.wanted() {
+//!                 nothing if nothing.is_empty() => self.held.remove(&entry.fd),
+//!                 wanted => self.held.insert(entry.fd, (entry.token, wanted)),
+//!             };
+//!         }
+//!         for (fd, (token, interest)) in &self.held {
+//!             let ready = self.ready.get(fd).copied().unwrap_or_default().for_interest(*interest);
+//!             if !ready.is_empty() {
+//!                 reports.push(Report { token: *token, ready, errno: 0 });
+//!             }
+//!         }
+//!         Ok(()) // without having waited: a wait that was interrupted
+//!     }
+//! }
+//!
+//! let mut backend = Manual::default();
+//! let token = Token { slot: 0, generation: 0 };
+//! backend.add(3, token, Interest::READ, Trigger::Level)?;
+//! backend.ready.insert(3, Ready::READ | Ready::WRITE);
+//!
+//! let mut change = Change::new(Interest::READ, Trigger::Level);
+//! change.add(Interest::WRITE);
+//! let mut reports = Vec::new();
+//! backend.wait(&[Entry { fd: 3, token, change }], None, &mut reports)?;
+//! assert_eq!(reports, [Report { token, ready: Ready::READ | Ready::WRITE, errno: 0 }]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Whose numbers
+//!
+//! A file descriptor comes as a bare number, because that is what the kernel takes and what a
+//! record of it outlives: that it may have been closed is part of the contract. Nothing is read
+//! from it or written to it. The loop is to own what it names, or to borrow it.
+//!
+//! # Costs
+//!
+//! | call | cost |
+//! |---|---|
+//! | [`Backend::add`], [`Backend::delete`] | one system call or two |
+//! | [`Backend::wait`] | one system call, and those that the changes need; in time what the changes and the reports cost, whatever the number of file descriptors held |
+//!
+//! # Order
+//!
+//! Changes take effect in the order of their entries. The order of the reports is the backend's.
+#![forbid(unsafe_code)]
+
+mod checked;
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use bitflags::bitflags;
-use evloop_changelist::{Entry, Interest, RawFd, Ready, Token, Trigger};
+
+pub use evloop_changelist::{Change, Entry, Interest, RawFd, Ready, Token, Trigger};
+
+pub use self::checked::Checked;
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct ReadmeDoctests;
 
 bitflags! {
     /// What a backend can do beyond level-triggered readiness to read and to write.
@@ -80,6 +196,8 @@ pub trait Backend: fmt::Debug {
 
     /// Tells the kernel the changes, then waits until something is ready or `timeout` has passed
     /// (`None`: for ever), and appends what it learnt to `reports`.
+    ///
+    /// An entry of which [`Change::op`] is `None` tells nothing.
     ///
     /// The cost is that of the changes and of the reports, whatever the number of file descriptors.
     ///
