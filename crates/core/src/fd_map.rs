@@ -121,7 +121,10 @@ impl FdMap {
         entry.held = interest;
         entry.held_trigger = trigger;
         entry.trigger = trigger;
-        entry.ownership = Ownership::Owned;
+        // Of an event that is about to be added it is not known yet.
+        if entry.events.is_empty() {
+            entry.ownership = Ownership::Owned;
+        }
     }
 
     /// Puts an event on its file descriptor, which was admitted, or says again that it wants what
@@ -272,6 +275,36 @@ impl FdMap {
         entry.quench = false;
         self.changes.remove(fd);
         true
+    }
+
+    /// Forgets what the kernel holds, and what it was to be told.
+    pub(crate) fn forget(&mut self) {
+        self.changes.clear();
+        for entry in &mut self.entries {
+            entry.held = Interest::empty();
+            entry.quench = false;
+        }
+    }
+
+    /// The file descriptors that events want something of, and the tokens of their next
+    /// registration.
+    pub(crate) fn wanted<T>(
+        &self,
+        events: &Slab<Event<T>>,
+    ) -> Vec<(RawFd, Interest, Trigger, Token)> {
+        (0..)
+            .zip(&self.entries)
+            .filter(|(_, entry)| !entry.events.is_empty())
+            .map(|(slot, entry)| {
+                let generation = entry.generation.wrapping_add(1);
+                (
+                    fd(slot),
+                    entry.wanted(events),
+                    entry.trigger,
+                    Token { slot, generation },
+                )
+            })
+            .collect()
     }
 
     /// What the kernel holds, as far as it was told: number, interest, trigger and token.

@@ -226,6 +226,44 @@ impl<T> Core<T> {
         Ok(())
     }
 
+    /// Registers everything anew, with a kernel that holds nothing: after a fork, or to be rid of
+    /// what cannot be deleted. `grant` begins to hold interest in a file descriptor; where it
+    /// refuses, with an errno, the events become active with [`Ready::ERROR`]. `O(n)`.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_reinit`.
+    pub fn restore_fds(
+        &mut self,
+        mut grant: impl FnMut(RawFd, Token, Interest, Trigger) -> Result<(), i32>,
+    ) {
+        self.fds.forget();
+        for (fd, interest, trigger, token) in self.fds.wanted(&self.events) {
+            match grant(fd, token, interest, trigger) {
+                Ok(()) => self.fds.registered(fd, interest, trigger),
+                Err(errno) => self.fail(fd, errno),
+            }
+        }
+    }
+
+    /// Makes the events of a file descriptor active with an error.
+    pub(crate) fn fail(&mut self, fd: RawFd, errno: i32) {
+        for position in 0..self.fds.on(fd).len() {
+            let slot = self.fds.on(fd)[position];
+            self.events[slot].errno = errno;
+            self.make_active(slot, Ready::ERROR);
+        }
+    }
+
+    /// The signals that the front was asked to catch.
+    pub fn caught(&self) -> impl Iterator<Item = Signal> {
+        let caught = self.caught;
+        self.signals
+            .signals()
+            .into_iter()
+            .filter(move |signal| caught & bit(*signal) != 0)
+    }
+
     /// Sees to it that the kernel holds interest in `fd`; whether it was told so just now.
     fn admit<E>(
         &mut self,

@@ -71,13 +71,10 @@ impl<T> Core<T> {
     /// Takes a report that the kernel refused a change: each event of the file descriptor becomes
     /// active with [`Ready::ERROR`] and this errno.
     pub fn refuse(&mut self, token: Token, errno: i32) {
-        let count = self.fds.reported(token).map_or(0, <[u32]>::len);
-        for position in 0..count {
-            let slot = self.fds.reported(token).map(|slots| slots[position]);
-            if let Some(slot) = slot {
-                self.events[slot].errno = errno;
-                self.make_active(slot, Ready::ERROR);
-            }
+        if self.fds.reported(token).is_some()
+            && let Ok(fd) = token.slot.try_into()
+        {
+            self.fail(fd, errno);
         }
         self.fds.refused(token);
     }

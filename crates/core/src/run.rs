@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::Core;
 use crate::event::Priority;
+use crate::step::Phase;
 
 /// When a run ends by itself. Every run ends when an exit or a break is asked for.
 ///
@@ -95,6 +96,12 @@ pub(crate) struct Requests {
 }
 
 impl<T> Core<T> {
+    /// Whether a run has begun and is not over.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+
     /// Sets the limits of a turn, from the next callback on.
     ///
     /// # Compared with libevent

@@ -97,7 +97,7 @@ impl<S> EventLoop<S> {
         removed
     }
 
-    fn defer_at(
+    pub(crate) fn defer_at(
         &mut self,
         priority: Priority,
         label: &'static str,

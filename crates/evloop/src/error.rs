@@ -72,12 +72,16 @@ pub enum AddError {
     },
     /// The signal cannot be caught.
     Catch(CatchError),
+    /// This process was forked off from the one that the loop is of, and
+    /// [`EventLoop::after_fork`](crate::EventLoop::after_fork) was not called.
+    Forked,
 }
 
 impl fmt::Display for AddError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchEvent => f.write_str("the event was freed"),
+            Self::Forked => f.write_str(FORKED),
             Self::BadFd(fd) => write!(f, "{fd} is not a file descriptor"),
             Self::MixedTrigger(fd) => write!(
                 f,
@@ -100,6 +104,7 @@ impl Error for AddError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NoSuchEvent
+            | Self::Forked
             | Self::BadFd(_)
             | Self::MixedTrigger(_)
             | Self::Unsupported { .. } => None,
@@ -211,8 +216,14 @@ impl Error for IntoSourceError {
 pub enum RunError {
     /// The loop is running already: a callback cannot run it.
     Reentrant,
+    /// This process was forked off from the one that the loop is of, and
+    /// [`EventLoop::after_fork`](crate::EventLoop::after_fork) was not called.
+    Forked,
     /// The kernel could not wait.
     Wait(WaitError),
+    /// The kernel reports a file that was closed behind the loop's back, and the backend could not
+    /// be made anew to be rid of it.
+    Renew(NewError),
     /// An event was over, and what it held in the kernel could not be given back.
     Remove(RemoveError),
 }
@@ -221,6 +232,8 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reentrant => f.write_str("the loop is running already"),
+            Self::Forked => f.write_str(FORKED),
+            Self::Renew(error) => error.fmt(f),
             Self::Wait(error) => error.fmt(f),
             Self::Remove(error) => error.fmt(f),
         }
@@ -230,7 +243,8 @@ impl fmt::Display for RunError {
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Reentrant => None,
+            Self::Reentrant | Self::Forked => None,
+            Self::Renew(error) => error.source(),
             Self::Wait(error) => error.source(),
             Self::Remove(error) => error.source(),
         }
@@ -253,5 +267,47 @@ impl From<evloop_core::InsertError> for AddError {
             evloop_core::InsertError::BadFd(fd) => Self::BadFd(fd),
             _ => Self::NoSuchEvent,
         }
+    }
+}
+
+const FORKED: &str = "the loop is the parent process's (see EventLoop::after_fork)";
+
+/// The loop was dropped. See [`Remote`](crate::Remote).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopGone;
+
+impl fmt::Display for LoopGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the loop was dropped")
+    }
+}
+
+impl Error for LoopGone {}
+
+/// An event was not deleted from elsewhere. See
+/// [`Remote::delete_and_wait`](crate::Remote::delete_and_wait).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeleteAndWaitError {
+    /// This thread runs the loop.
+    OwnThread,
+    /// The loop was dropped.
+    LoopGone,
+}
+
+impl fmt::Display for DeleteAndWaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnThread => f.write_str("this thread runs the loop, and cannot wait for it"),
+            Self::LoopGone => LoopGone.fmt(f),
+        }
+    }
+}
+
+impl Error for DeleteAndWaitError {}
+
+impl From<LoopGone> for DeleteAndWaitError {
+    fn from(_: LoopGone) -> Self {
+        Self::LoopGone
     }
 }

@@ -2,24 +2,25 @@
 
 use std::any::Any;
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evloop_backend::{Backend, Clock, Report};
-use evloop_catcher::Catcher;
-use evloop_changelist::{Interest, Token, Trigger};
+use evloop_catcher::{Catcher, ForkStamp};
+use evloop_changelist::Interest;
 use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
-use evloop_epoll::Epoll;
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
 
 use crate::clock::MonotonicClock;
 use crate::context::Cx;
 use crate::error::{NewError, RemoveError, RunError};
+use crate::fork::{INTERNAL, new_backend};
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
+use crate::remote::Shared;
 
 /// An event loop: I/O readiness, signals and timers as one kind of thing, run in turn.
 ///
@@ -36,6 +37,10 @@ pub struct EventLoop<S> {
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) catcher: Catcher,
     pub(crate) waker: Arc<Waker>,
+    /// What the loop shares with its remotes, if it has any.
+    pub(crate) shared: Option<Arc<Shared<S>>>,
+    /// The process that the loop is of.
+    pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
     pub(crate) reports: Vec<Report>,
 }
@@ -52,12 +57,6 @@ pub(crate) struct Payload<S> {
     pub(crate) place: &'static Location<'static>,
 }
 
-/// The token of the internal pipe: no file descriptor has this number.
-const INTERNAL: Token = Token {
-    slot: u32::MAX,
-    generation: u32::MAX,
-};
-
 impl<S> EventLoop<S> {
     /// Makes a loop on this system's best backend, with the monotonic clock.
     ///
@@ -69,23 +68,15 @@ impl<S> EventLoop<S> {
     ///
     /// `event_base_new`.
     pub fn new() -> Result<Self, NewError> {
-        let mut backend = Epoll::new().map_err(NewError::Backend)?;
         let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
-        backend
-            .add(
-                waker.as_fd().as_raw_fd(),
-                INTERNAL,
-                Interest::READ,
-                Trigger::Edge,
-            )
-            .map_err(NewError::Control)?;
-        let catcher = Catcher::new(Arc::clone(&waker));
         Ok(Self {
-            backend: Box::new(backend),
+            backend: new_backend(&waker)?,
             core: Core::new(),
             clock: Box::new(MonotonicClock),
-            catcher,
+            catcher: Catcher::new(Arc::clone(&waker)),
             waker,
+            shared: None,
+            stamp: ForkStamp::new(),
             reports: Vec::new(),
         })
     }
@@ -188,20 +179,28 @@ impl<S> EventLoop<S> {
     ///
     /// `event_base_loop`.
     pub fn run_mode(&mut self, mode: Mode, state: &mut S) -> Result<Outcome, RunError> {
+        if self.stamp.is_child() {
+            return Err(RunError::Forked);
+        }
         self.core.begin(mode).map_err(|_| RunError::Reentrant)?;
+        let run = Run(self);
+        run.0.begin_remote();
         loop {
-            let done = match self.core.step() {
+            run.0.take_break();
+            match run.0.core.step() {
                 Step::Time => {
-                    self.core.set_now(self.clock.now_ns());
-                    Ok(())
+                    let now_ns = run.0.clock.now_ns();
+                    run.0.core.set_now(now_ns);
                 }
-                Step::Wait(timeout) => self.wait(timeout),
-                Step::Run(activation) => self.call(activation, state),
-                Step::Done(outcome) => return Ok(outcome),
-            };
-            if let Err(error) = done {
-                self.core.abort();
-                return Err(error);
+                Step::Wait(timeout) => run.0.wait(timeout)?,
+                Step::Run(activation) => run.0.call(activation, state)?,
+                Step::Done(outcome) => {
+                    // What was posted last may be something to stay for.
+                    if !run.0.take_posted() || outcome != Outcome::Empty {
+                        return Ok(outcome);
+                    }
+                    run.0.core.begin(mode).map_err(|_| RunError::Reentrant)?;
+                }
             }
         }
     }
@@ -259,6 +258,10 @@ impl<S> EventLoop<S> {
             _ if self.waker.sleep() => timeout,
             _ => Some(Duration::ZERO),
         };
+        if self.stamp.is_child() {
+            return Err(RunError::Forked);
+        }
+        let ghosts = self.core.stats().ghosts;
         let waited = self
             .backend
             .wait(self.core.changes(), timeout, &mut self.reports);
@@ -266,22 +269,25 @@ impl<S> EventLoop<S> {
         self.core.waited();
         for report in self.reports.drain(..) {
             if report.token == INTERNAL {
-                continue;
-            }
-            if report.errno == 0 {
+                if self.waker.needs_drain() {
+                    self.waker.drain();
+                }
+            } else if report.errno == 0 {
                 self.core.report(report.token, report.ready);
             } else {
                 self.core.refuse(report.token, report.errno);
             }
         }
         if woken {
-            if self.waker.needs_drain() {
-                self.waker.drain();
-            }
             self.catcher
                 .take(|signal, count| self.core.catch(signal, count));
+            self.take_posted();
         }
-        waited.map_err(RunError::Wait)
+        waited.map_err(RunError::Wait)?;
+        if self.core.stats().ghosts > ghosts {
+            self.renew_backend().map_err(RunError::Renew)?;
+        }
+        Ok(())
     }
 
     /// Item 9: runs the callback of an event.
@@ -305,6 +311,16 @@ impl<S> EventLoop<S> {
     }
 }
 
+/// A run. However it ends, the loop is as it is between two runs.
+struct Run<'a, S>(&'a mut EventLoop<S>);
+
+impl<S> Drop for Run<'_, S> {
+    fn drop(&mut self) {
+        self.0.core.abort();
+        self.0.end_remote();
+    }
+}
+
 /// A callback that runs. However it ends, its event is finished.
 struct Call<'a, S> {
     events: &'a mut EventLoop<S>,
@@ -320,12 +336,11 @@ impl<S> Call<'_, S> {
 }
 
 impl<S> Drop for Call<'_, S> {
-    /// The callback panicked: the run ends here, and the loop is as it is between two runs.
+    /// The callback panicked.
     fn drop(&mut self) {
         if self.payload.is_some() {
             let leaving = self.events.core.finish(self.id, self.payload.take());
             let released = self.events.let_go(leaving);
-            self.events.core.abort();
             debug_assert!(released.is_ok(), "{released:?}");
         }
     }

@@ -124,9 +124,11 @@ mod clock;
 mod context;
 mod error;
 mod event_loop;
+mod fork;
 mod inspect;
 mod life;
 mod new_event;
+mod remote;
 
 pub use evloop_backend::{Capabilities, ControlError, WaitError};
 pub use evloop_catcher::CatchError;
@@ -138,10 +140,14 @@ pub use evloop_pipe::PipeError;
 pub use evloop_signals::{Signal, SignalError};
 
 pub use crate::context::{Caught, Cx};
-pub use crate::error::{AddError, InsertError, IntoSourceError, NewError, RemoveError, RunError};
+pub use crate::error::{
+    AddError, DeleteAndWaitError, InsertError, IntoSourceError, LoopGone, NewError, RemoveError,
+    RunError,
+};
 pub use crate::event_loop::EventLoop;
 pub use crate::inspect::{Described, Table};
 pub use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
+pub use crate::remote::{Remote, Reply};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evloop_backend::Backend;
-use evloop_catcher::Catcher;
+use evloop_catcher::{Catcher, ForkStamp};
 use evloop_changelist::{Interest, Trigger};
 use evloop_core::{Demand, EventId, Leaving, Priority, Release, Spec};
 
@@ -30,12 +30,13 @@ impl<S> EventLoop<S> {
             backend,
             catcher,
             clock,
+            stamp,
             ..
         } = self;
         core.add(
             id,
             || clock.now_ns(),
-            |demand| grant(&mut **backend, catcher, demand),
+            |demand| grant(*stamp, &mut **backend, catcher, demand),
         )
         .map_err(AddError::from)
     }
@@ -129,10 +130,11 @@ impl<S> EventLoop<S> {
             core,
             backend,
             catcher,
+            stamp,
             ..
         } = self;
         core.set_interest(id, interest, |demand| {
-            grant(&mut **backend, catcher, demand)
+            grant(*stamp, &mut **backend, catcher, demand)
         })
         .map_err(AddError::from)
     }
@@ -211,6 +213,8 @@ impl<S> EventLoop<S> {
     fn release(&mut self, release: Option<Release>) -> Result<(), RemoveError> {
         match release {
             None => Ok(()),
+            // In a forked child the kernel's side is the parent's, and stays as it is.
+            Some(_) if self.stamp.is_child() => Ok(()),
             Some(Release::Fd(fd)) => self.backend.delete(fd).map_err(RemoveError::Control),
             Some(Release::Signal(signal)) => {
                 self.catcher.unwatch(signal).map_err(RemoveError::Catch)
@@ -220,7 +224,15 @@ impl<S> EventLoop<S> {
 }
 
 /// Does what an event demands of the kernel.
-fn grant(backend: &mut dyn Backend, catcher: &Catcher, demand: Demand) -> Result<(), AddError> {
+fn grant(
+    stamp: ForkStamp,
+    backend: &mut dyn Backend,
+    catcher: &Catcher,
+    demand: Demand,
+) -> Result<(), AddError> {
+    if stamp.is_child() {
+        return Err(AddError::Forked);
+    }
     match demand {
         Demand::Fd {
             fd,

@@ -1,0 +1,259 @@
+//! Random programs: who talks to the loop when, what events there are, and what callbacks do.
+
+use std::time::Duration;
+
+use evloop_changelist::{Interest, Ready, Trigger};
+use evloop_core::{Limits, Mode, Priority};
+use evloop_signals::Signal;
+use evloop_sim::Disorder;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::talk::{Deed, Medium};
+
+/// All that happens in one simulated world, apart from disorder.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) mode: Mode,
+    pub(crate) limits: Limits,
+    /// A timeout that is declared to be a common one.
+    pub(crate) common: Option<Duration>,
+    /// Conversations that a keeper listens to from the start to the end.
+    pub(crate) kept: Vec<(Plan, Keeper)>,
+    /// Conversations that begin when somebody first wants to listen, and again when nobody has
+    /// the file any more.
+    pub(crate) others: Vec<Plan>,
+    /// Whether the event that counts every `SIGUSR1` is persistent, or adds itself again.
+    pub(crate) counts_persistently: bool,
+    /// Signals, and when they come, in microseconds.
+    pub(crate) raises: Vec<(u64, Signal)>,
+    /// What is done before the run.
+    pub(crate) setup: Vec<Op>,
+    /// What the callbacks do, each in its turn, beside what they are for; then nothing.
+    pub(crate) script: Vec<Vec<Op>>,
+}
+
+/// A conversation: through what, and what the peer does how many microseconds after it began.
+pub(crate) type Plan = (Medium, Vec<(u64, Deed)>);
+
+/// A way to read everything that comes. Each has a right to be told of every byte.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Keeper {
+    /// Level-triggered: reads so many bytes at a time.
+    Level(usize),
+    /// Edge-triggered: reads until there is nothing.
+    Edge,
+    /// Edge-triggered: reads so many bytes, and adds itself again.
+    Rearmed(usize),
+    /// One-shot: reads so many bytes, and adds itself again.
+    OneShot(usize, Trigger),
+    /// Reads so many bytes, then pauses for a time.
+    Throttled(usize, Duration),
+}
+
+/// What is done from outside of a run, and in callbacks. Passers are named by the order in which
+/// they were made, modulo how many there were, freed ones included.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Make(Passer),
+    Add(usize),
+    Delete(usize),
+    Remove(usize),
+    Activate(usize, Ready),
+    ActivateLater(usize, Ready),
+    SetInterest(usize, Interest),
+    SetTimeout(usize, Option<Duration>),
+    SetPriority(usize, Priority),
+    /// The callback takes this long.
+    TakeTime(Duration),
+    Exit,
+    Break,
+    Rescan,
+}
+
+/// An event that comes and goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passer {
+    pub(crate) wish: Wish,
+    pub(crate) persistent: bool,
+    pub(crate) keep: bool,
+    pub(crate) priority: Priority,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) manner: Manner,
+}
+
+/// What an event waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wish {
+    Io {
+        /// A conversation, modulo how many there are.
+        talk: usize,
+        interest: Interest,
+        trigger: Trigger,
+        /// To listen under a number of its own for the same file.
+        duplicate: bool,
+    },
+    Signal(Signal),
+    Nothing,
+}
+
+/// What the callback of a passer does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Reads so many bytes; 0 is none.
+    pub(crate) reads: usize,
+    /// Adds itself again.
+    pub(crate) again: bool,
+    /// Removes itself when it runs for this time.
+    pub(crate) runs: u32,
+}
+
+pub(crate) fn any_program() -> impl Strategy<Value = Program> {
+    let talks = (
+        vec((any_plan(), any_keeper()), 1..4),
+        vec(prop_oneof![5 => any_plan(), 1 => Just((Medium::File, vec![]))], 1..3),
+    );
+    let signals = (any::<bool>(), vec((any_moment(), any_signal()), 0..6));
+    let ops = (vec(any_op(), 0..8), vec(vec(any_op(), 0..3), 0..24));
+    let modes = select(&[Mode::UntilEmpty, Mode::StayOnEmpty, Mode::Once][..]);
+    (modes, any_limits(), option::of(any_timeout()), talks, signals, ops).prop_map(
+        |(mode, limits, common, (kept, others), (counts_persistently, raises), (setup, script))| {
+            Program {
+                mode,
+                limits,
+                common,
+                kept,
+                others,
+                counts_persistently,
+                raises,
+                setup,
+                script,
+            }
+        },
+    )
+}
+
+/// How far a kernel may use its liberties: from not at all to all the time.
+pub(crate) fn any_disorder() -> impl Strategy<Value = Disorder> {
+    let often = || prop_oneof![0..60_u8, Just(0)];
+    (often(), often(), often(), often(), often(), 0..5_u64).prop_map(
+        |(shuffled, partial, spurious, interrupted, late, at_most)| Disorder {
+            shuffled_percent: shuffled,
+            partial_percent: partial,
+            spurious_percent: spurious,
+            interrupted_percent: interrupted,
+            late_percent: late,
+            late_at_most: Duration::from_millis(at_most),
+        },
+    )
+}
+
+/// Microseconds. Few values, so that things happen at the same time.
+fn any_moment() -> impl Strategy<Value = u64> {
+    (0..25_u64).prop_map(|ms| ms * 1000)
+}
+
+/// As coarse as the moments.
+fn any_timeout() -> impl Strategy<Value = Duration> {
+    select(&[0, 1, 5, 5, 10, 25][..]).prop_map(Duration::from_millis)
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let deed = prop_oneof![
+        6 => (1..80_usize).prop_map(Deed::Write),
+        1 => Just(Deed::Read),
+        1 => Just(Deed::ShutdownWrite),
+        1 => Just(Deed::Close),
+    ];
+    let medium = select(&[Medium::Pipe, Medium::Socket, Medium::Socket][..]);
+    (medium, vec((any_moment(), deed), 0..6))
+}
+
+fn any_keeper() -> impl Strategy<Value = Keeper> {
+    let chunk = || 5..50_usize;
+    prop_oneof![
+        chunk().prop_map(Keeper::Level),
+        Just(Keeper::Edge),
+        chunk().prop_map(Keeper::Rearmed),
+        (chunk(), any_trigger()).prop_map(|(chunk, trigger)| Keeper::OneShot(chunk, trigger)),
+        (chunk(), any_timeout()).prop_map(|(chunk, pause)| Keeper::Throttled(chunk, pause)),
+    ]
+}
+
+fn any_passer() -> impl Strategy<Value = Passer> {
+    let io = (0..5_usize, any_interest(), any_trigger(), prop::bool::weighted(0.2));
+    let wish = prop_oneof![
+        5 => io.prop_map(|(talk, interest, trigger, duplicate)| Wish::Io {
+            talk,
+            interest,
+            trigger,
+            duplicate,
+        }),
+        1 => any_signal().prop_map(Wish::Signal),
+        2 => Just(Wish::Nothing),
+    ];
+    let manner = (0..20_usize, any::<bool>(), 1..6_u32)
+        .prop_map(|(reads, again, runs)| Manner { reads, again, runs });
+    let lasting = (any::<bool>(), any::<bool>());
+    (wish, lasting, any_priority(), option::of(any_timeout()), manner).prop_map(
+        |(wish, (persistent, keep), priority, timeout, manner)| Passer {
+            wish,
+            persistent,
+            keep,
+            priority,
+            timeout,
+            manner,
+        },
+    )
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let n = || 0..8_usize;
+    prop_oneof![
+        8 => any_passer().prop_map(Op::Make),
+        6 => n().prop_map(Op::Add),
+        4 => n().prop_map(Op::Delete),
+        2 => n().prop_map(Op::Remove),
+        1 => (n(), any_ready()).prop_map(|(n, ready)| Op::Activate(n, ready)),
+        1 => (n(), any_ready()).prop_map(|(n, ready)| Op::ActivateLater(n, ready)),
+        3 => (n(), any_interest()).prop_map(|(n, interest)| Op::SetInterest(n, interest)),
+        1 => (n(), option::of(any_timeout())).prop_map(|(n, t)| Op::SetTimeout(n, t)),
+        1 => (n(), any_priority()).prop_map(|(n, priority)| Op::SetPriority(n, priority)),
+        2 => any_timeout().prop_map(Op::TakeTime),
+        1 => select(&[Op::Exit, Op::Break, Op::Rescan][..]),
+    ]
+}
+
+fn any_limits() -> impl Strategy<Value = Limits> {
+    let limits = (option::of(1..4_u32), option::of(any_timeout()), any_priority());
+    prop_oneof![
+        2 => Just(Limits::NONE),
+        1 => limits.prop_map(|(callbacks, interval, from)| Limits { callbacks, interval, from }),
+    ]
+}
+
+/// Not empty: so an event that is active was told a reason.
+fn any_ready() -> impl Strategy<Value = Ready> {
+    (1..4_u8).prop_map(Ready::from_bits_truncate)
+}
+
+fn any_interest() -> impl Strategy<Value = Interest> {
+    prop_oneof![
+        2 => Just(Interest::READ),
+        1 => (0..8_u8).prop_map(Interest::from_bits_truncate),
+    ]
+}
+
+fn any_trigger() -> impl Strategy<Value = Trigger> {
+    select(&[Trigger::Level, Trigger::Edge][..])
+}
+
+fn any_signal() -> impl Strategy<Value = Signal> {
+    select(&[Signal::USR1, Signal::USR2][..])
+}
+
+fn any_priority() -> impl Strategy<Value = Priority> {
+    prop_oneof![2 => Just(Priority::NORMAL), 1 => (127..130_u8).prop_map(Priority)]
+}

@@ -1,0 +1,102 @@
+//! The kernel's side of a loop, made and made anew: at first, in a forked child, and to be rid of
+//! what cannot be deleted.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+
+use evloop_backend::{Backend, ControlError};
+use evloop_catcher::{Catcher, ForkStamp};
+use evloop_changelist::{Interest, Token, Trigger};
+use evloop_epoll::Epoll;
+use evloop_pipe::Waker;
+use rustix::io::Errno;
+
+use crate::error::NewError;
+use crate::event_loop::EventLoop;
+
+/// The token of the internal pipe: no file descriptor has this number.
+pub(crate) const INTERNAL: Token = Token {
+    slot: u32::MAX,
+    generation: u32::MAX,
+};
+
+/// The system's best backend, with the waker registered.
+pub(crate) fn new_backend(waker: &Waker) -> Result<Box<dyn Backend>, NewError> {
+    let mut backend = Epoll::new().map_err(NewError::Backend)?;
+    backend
+        .add(
+            waker.as_fd().as_raw_fd(),
+            INTERNAL,
+            Interest::READ,
+            Trigger::Edge,
+        )
+        .map_err(NewError::Control)?;
+    Ok(Box::new(backend))
+}
+
+impl<S> EventLoop<S> {
+    /// Makes the loop this process's own, in a child that was forked off with it. Until then it
+    /// cannot be run there, nor can anything be added: its kernel's side is the parent's. Dropping
+    /// it there changes nothing in the parent.
+    ///
+    /// The kernel's side is made anew: backend, internal pipe, signals. All events are there as they
+    /// were, timeouts go on, and what is active stays active. Signals that were caught before the
+    /// fork and not yet delivered are the parent's. Commands that were posted and not taken are done
+    /// in both processes. An event whose file descriptor cannot be registered, because it was closed
+    /// in the child, becomes active with [`Ready::ERROR`](evloop_changelist::Ready::ERROR).
+    ///
+    /// A [`Remote`](crate::Remote) must not have been in use in another thread at the fork.
+    ///
+    /// # Errors
+    ///
+    /// See [`NewError`]. Nothing has changed then.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_reinit`.
+    pub fn after_fork(&mut self) -> Result<(), NewError> {
+        let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
+        self.backend = new_backend(&waker)?;
+        self.stamp = ForkStamp::new();
+        let catcher = Catcher::new(Arc::clone(&waker));
+        for signal in self.core.caught() {
+            // What could be caught in the parent can be caught here.
+            let watched = catcher.watch(signal);
+            debug_assert!(watched.is_ok(), "{watched:?}");
+        }
+        self.catcher = catcher;
+        // A wakeup that was on its way is not lost.
+        waker.wake();
+        self.adopt_waker(Arc::clone(&waker));
+        self.waker = waker;
+        self.restore();
+        Ok(())
+    }
+
+    /// Replaces the backend by a new one that holds what the loop wants, and nothing else. A file
+    /// that was closed behind the loop's back while a duplicate of it lives is reported for ever,
+    /// and its number is no longer there to be deleted.
+    pub(crate) fn renew_backend(&mut self) -> Result<(), NewError> {
+        self.backend = new_backend(&self.waker)?;
+        self.restore();
+        Ok(())
+    }
+
+    /// Tells a new backend what the loop wants.
+    fn restore(&mut self) {
+        let Self { core, backend, .. } = self;
+        core.restore_fds(|fd, token, interest, trigger| {
+            backend
+                .add(fd, token, interest, trigger)
+                .map_err(|error| errno(&error))
+        });
+    }
+}
+
+/// The kernel's reason, which is always one of its own.
+fn errno(error: &ControlError) -> i32 {
+    error
+        .source
+        .raw_os_error()
+        .unwrap_or_else(|| Errno::IO.raw_os_error())
+}

@@ -1,0 +1,392 @@
+//! The loop from other threads: commands are posted, in order, and the loop takes them.
+//!
+//! A command is a closure that gets the loop. Everything that a [`Remote`] offers is one, so what
+//! works on the loop's own thread works from elsewhere, with the same errors. A post costs one
+//! lock, one allocation, and a system call only if the loop is asleep and nobody else has woken
+//! it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use evloop_changelist::Ready;
+use evloop_core::{EventId, Priority};
+use evloop_pipe::Waker;
+
+use crate::context::Cx;
+use crate::error::{AddError, DeleteAndWaitError, LoopGone, RemoveError};
+use crate::event_loop::EventLoop;
+
+/// Uses a loop from another thread. Made by [`EventLoop::remote`]; can be cloned and sent.
+///
+/// Commands are taken in the order in which they were posted, those of all threads in one: after
+/// the wait of each turn, and before a run ends. While the loop does not run they wait for the next
+/// run, which takes them before any callback. When the loop is dropped they are dropped.
+///
+/// # Compared with libevent
+///
+/// There every function may be called from any thread, under the base's lock.
+pub struct Remote<S> {
+    shared: Arc<Shared<S>>,
+}
+
+/// What a command comes to. See [`Reply::wait`].
+#[derive(Debug)]
+#[must_use = "a command's failure is in its reply"]
+pub struct Reply<R>(Receiver<R>);
+
+impl<R> Reply<R> {
+    /// Blocks until the loop has taken the command, and returns what it came to.
+    ///
+    /// On the loop's own thread this would be for ever; there the loop is at hand without a
+    /// [`Remote`]. If the loop does not run it is until the loop runs, or is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped before it took the command.
+    pub fn wait(self) -> Result<R, LoopGone> {
+        self.0.recv().map_err(|_| LoopGone)
+    }
+
+    /// What the command came to, if the loop has taken it.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped before it took the command.
+    pub fn poll(&self) -> Result<Option<R>, LoopGone> {
+        match self.0.try_recv() {
+            Ok(reply) => Ok(Some(reply)),
+            Err(mpsc::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::TryRecvError::Disconnected) => Err(LoopGone),
+        }
+    }
+}
+
+impl<S> Remote<S> {
+    /// Calls a closure on the loop's thread, from the loop, as [`EventLoop::defer`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped.
+    #[track_caller]
+    pub fn post(
+        &self,
+        callback: impl FnOnce(&mut Cx<'_, S>) + Send + 'static,
+    ) -> Result<(), LoopGone> {
+        let place = std::panic::Location::caller();
+        self.shared.post(Box::new(move |events| {
+            events.defer_at(Priority::NORMAL, "posted", place, callback);
+        }))?;
+        Ok(())
+    }
+
+    /// Does something with the loop on its thread, between two callbacks, and gives back what that
+    /// comes to.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped.
+    pub fn call<R: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut EventLoop<S>) -> R + Send + 'static,
+    ) -> Result<Reply<R>, LoopGone> {
+        let (answer, reply) = mpsc::sync_channel(1);
+        self.shared.post(Box::new(move |events| {
+            // Who posted it may not care for the answer.
+            _ = answer.send(command(events));
+        }))?;
+        Ok(Reply(reply))
+    }
+
+    /// [`EventLoop::add`].
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    pub fn add(&self, id: EventId) -> Result<Reply<Result<(), AddError>>, LoopGone> {
+        self.call(move |events| events.add(id))
+    }
+
+    /// [`EventLoop::delete`].
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    pub fn delete(&self, id: EventId) -> Result<Reply<Result<(), RemoveError>>, LoopGone> {
+        self.call(move |events| events.delete(id))
+    }
+
+    /// [`EventLoop::remove`].
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    pub fn remove(&self, id: EventId) -> Result<Reply<Result<(), RemoveError>>, LoopGone> {
+        self.call(move |events| events.remove(id))
+    }
+
+    /// [`EventLoop::activate`].
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    pub fn activate(
+        &self,
+        id: EventId,
+        ready: Ready,
+    ) -> Result<Reply<Result<(), RemoveError>>, LoopGone> {
+        self.call(move |events| events.activate(id, ready))
+    }
+
+    /// [`EventLoop::set_timeout`]. The timeout runs from when the loop takes the command.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    pub fn set_timeout(
+        &self,
+        id: EventId,
+        timeout: Option<Duration>,
+    ) -> Result<Reply<Result<(), AddError>>, LoopGone> {
+        self.call(move |events| events.set_timeout(id, timeout))
+    }
+
+    /// [`EventLoop::set_priority`].
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    pub fn set_priority(
+        &self,
+        id: EventId,
+        priority: Priority,
+    ) -> Result<Reply<Result<(), AddError>>, LoopGone> {
+        self.call(move |events| events.set_priority(id, priority))
+    }
+
+    /// [`EventLoop::exit`]: the run ends at the top of the turn after the command was taken.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped.
+    pub fn exit(&self) -> Result<(), LoopGone> {
+        self.shared.post(Box::new(|events| events.exit()))?;
+        Ok(())
+    }
+
+    /// [`EventLoop::break_loop`]: the run ends after the callback that runs now.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopGone`] if the loop was dropped.
+    pub fn break_loop(&self) -> Result<(), LoopGone> {
+        // In time for the callback that runs; the post wakes the loop if none does.
+        self.shared.stop.store(true, Ordering::Release);
+        self.shared.post(Box::new(|_| ()))?;
+        Ok(())
+    }
+
+    /// Deletes an event, and returns when its callback is over and does not run again (unless
+    /// somebody adds the event again).
+    ///
+    /// If the loop does not run, nothing is to be waited for: the next run deletes the event before
+    /// it calls anything.
+    ///
+    /// # Errors
+    ///
+    /// [`DeleteAndWaitError::OwnThread`] on the thread that runs the loop: waiting there would be
+    /// for ever, and [`EventLoop::delete`] is at hand. Nothing has changed.
+    /// [`DeleteAndWaitError::LoopGone`] if the loop was dropped: no callback runs.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_del_block`.
+    pub fn delete_and_wait(&self, id: EventId) -> Result<(), DeleteAndWaitError> {
+        if self.shared.lock().running == Some(thread::current().id()) {
+            return Err(DeleteAndWaitError::OwnThread);
+        }
+        let ticket = self.shared.post(Box::new(move |events| {
+            // An event that was freed has no callback.
+            _ = events.delete(id);
+        }))?;
+        let mut mailbox = self.shared.lock();
+        loop {
+            if mailbox.is_gone {
+                return Err(DeleteAndWaitError::LoopGone);
+            }
+            if mailbox.taken >= ticket || mailbox.running.is_none() {
+                return Ok(());
+            }
+            mailbox = self
+                .shared
+                .taken
+                .wait(mailbox)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl<S> Clone for Remote<S> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Remote<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").finish_non_exhaustive()
+    }
+}
+
+type Command<S> = Box<dyn FnOnce(&mut EventLoop<S>) + Send>;
+
+/// What a loop and its remotes share.
+pub(crate) struct Shared<S> {
+    mailbox: Mutex<Mailbox<S>>,
+    /// Commands were taken, or the run is over, or the loop is gone.
+    taken: Condvar,
+    /// A break was asked for.
+    stop: AtomicBool,
+}
+
+struct Mailbox<S> {
+    commands: VecDeque<Command<S>>,
+    /// How many commands were ever posted, and how many of them are done.
+    posted: u64,
+    taken: u64,
+    /// The thread that runs the loop.
+    running: Option<ThreadId>,
+    is_gone: bool,
+    waker: Arc<Waker>,
+}
+
+impl<S> Shared<S> {
+    fn lock(&self) -> MutexGuard<'_, Mailbox<S>> {
+        // No code of a user's runs under the lock, so a panic leaves nothing half done.
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Posts a command, wakes the loop, and returns how many were posted with it.
+    fn post(&self, command: Command<S>) -> Result<u64, LoopGone> {
+        let mut mailbox = self.lock();
+        if mailbox.is_gone {
+            return Err(LoopGone);
+        }
+        mailbox.commands.push_back(command);
+        mailbox.posted += 1;
+        let ticket = mailbox.posted;
+        let waker = Arc::clone(&mailbox.waker);
+        drop(mailbox);
+        waker.wake();
+        Ok(ticket)
+    }
+}
+
+impl<S> EventLoop<S> {
+    /// A handle to use the loop from other threads.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evthread_make_base_notifiable`, and the locks that come with it.
+    #[must_use]
+    pub fn remote(&mut self) -> Remote<S> {
+        let shared = self.shared.get_or_insert_with(|| {
+            Arc::new(Shared {
+                mailbox: Mutex::new(Mailbox {
+                    commands: VecDeque::new(),
+                    posted: 0,
+                    taken: 0,
+                    running: self.core.is_running().then(|| thread::current().id()),
+                    is_gone: false,
+                    waker: Arc::clone(&self.waker),
+                }),
+                taken: Condvar::new(),
+                stop: AtomicBool::new(false),
+            })
+        });
+        Remote {
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// Says that this thread runs the loop from now on, and does what was posted before.
+    pub(crate) fn begin_remote(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.lock().running = Some(thread::current().id());
+            self.take_posted();
+        }
+    }
+
+    /// Says that no thread runs the loop.
+    pub(crate) fn end_remote(&self) {
+        if let Some(shared) = &self.shared {
+            shared.lock().running = None;
+            shared.taken.notify_all();
+        }
+    }
+
+    /// Does what was posted; whether anything was.
+    pub(crate) fn take_posted(&mut self) -> bool {
+        let Some(shared) = self.shared.clone() else {
+            return false;
+        };
+        // What is posted meanwhile is for the next time.
+        let count = shared.lock().commands.len();
+        for _ in 0..count {
+            let Some(command) = shared.lock().commands.pop_front() else {
+                break;
+            };
+            let done = Done(&shared);
+            command(self);
+            drop(done);
+        }
+        count > 0
+    }
+
+    /// Wakes by another waker from now on.
+    pub(crate) fn adopt_waker(&self, waker: Arc<Waker>) {
+        if let Some(shared) = &self.shared {
+            shared.lock().waker = waker;
+        }
+    }
+
+    /// Passes on a break that another thread has asked for.
+    pub(crate) fn take_break(&mut self) {
+        if let Some(shared) = &self.shared
+            && shared.stop.load(Ordering::Relaxed)
+        {
+            shared.stop.store(false, Ordering::Relaxed);
+            self.core.break_loop();
+        }
+    }
+}
+
+/// Tells those who wait that a command is done, also if it panicked.
+struct Done<'a, S>(&'a Shared<S>);
+
+impl<S> Drop for Done<'_, S> {
+    fn drop(&mut self) {
+        self.0.lock().taken += 1;
+        self.0.taken.notify_all();
+    }
+}
+
+impl<S> Drop for EventLoop<S> {
+    /// Commands that were posted and not taken are dropped; who waits for them is told.
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            let mut mailbox = shared.lock();
+            mailbox.is_gone = true;
+            let commands = std::mem::take(&mut mailbox.commands);
+            drop(mailbox);
+            shared.taken.notify_all();
+            drop(commands);
+        }
+    }
+}
