@@ -121,8 +121,8 @@ impl Drop for Catcher {
         for signal in self.watched() {
             // A refusal leaves the handler in place, with nothing to do.
             _ = dispositions.release(signal);
-            self.claim.unwatch(signal);
         }
+        // Counting ends when the claim is dropped, which comes next.
     }
 }
 

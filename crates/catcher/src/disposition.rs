@@ -26,7 +26,7 @@ struct Installed {
     before: libc::sigaction,
 }
 
-/// The dispositions of the process. Who has them also has the right to watch and to unwatch.
+/// The dispositions of the process. What a catcher watches changes with them in hand.
 ///
 /// The handler never asks for them. A thread that panicked with them in its hands, as none should,
 /// left them as it had found them.

@@ -50,6 +50,38 @@ fn a_bit_without_a_count_is_passed_over() {
     assert_eq!(slot.pending.load(Ordering::Relaxed), 0);
 }
 
+/// Whatever the two threads do at the same time, no count stays behind without its bit, so that it
+/// would only be taken when the signal comes again.
+#[test]
+fn a_run_is_taken_without_another_one() {
+    const ROUNDS: u64 = 20_000;
+    let slot = Slot::new();
+    let claim = Claim::new(&slot, Arc::new(Counter::default())).unwrap();
+    claim.watch(Signal::INT);
+    let (takes, seen) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let handlers = scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                slot.record(Signal::INT);
+                slot.record(Signal::INT);
+                let before = takes.load(Ordering::Relaxed);
+                loop {
+                    let since = takes.load(Ordering::Acquire) - before;
+                    if seen.load(Ordering::Relaxed) == 2 * round {
+                        break;
+                    }
+                    assert!(since < 100, "it was not taken");
+                }
+            }
+        });
+        while !handlers.is_finished() {
+            claim.take(|_, runs| _ = seen.fetch_add(runs, Ordering::Relaxed));
+            takes.fetch_add(1, Ordering::Release);
+        }
+    });
+    assert_eq!(seen.into_inner(), 2 * ROUNDS);
+}
+
 #[test]
 fn a_slot_has_one_claim_at_a_time_and_the_next_finds_it_empty() {
     let slot = Slot::new();
