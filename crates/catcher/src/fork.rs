@@ -50,7 +50,7 @@ pub struct ForkStamp {
 impl ForkStamp {
     /// A stamp of this process.
     ///
-    /// The first one of a process makes two or three system calls, each other none.
+    /// The first one of a process makes two system calls, each other none.
     #[must_use]
     #[expect(
         clippy::new_without_default,
@@ -133,6 +133,7 @@ thread_local! {
     static HELD: Cell<Option<MutexGuard<'static, Dispositions>>> = const { Cell::new(None) };
 }
 
+/// Not for a fork in a signal handler: that may have interrupted who has the dispositions.
 extern "C" fn before_fork() {
     let held = disposition::lock();
     // In a thread that is about to end, and has no variables any more, the child does without.
@@ -152,36 +153,4 @@ extern "C" fn in_child() {
 }
 
 #[cfg(test)]
-#[path = "../tests/support/process.rs"]
-mod process;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A kernel before Linux 4.14 wipes no page. What the kernel does is in `tests/processes`.
-    #[test]
-    fn where_no_page_is_wiped_the_function_in_the_child_does_it() {
-        process::in_own_process(
-            "fork::tests::where_no_page_is_wiped_the_function_in_the_child_does_it",
-            || {
-                static NOT_WIPED: AtomicU64 = AtomicU64::new(0);
-                watch_forks();
-                CURRENT.set(&NOT_WIPED).unwrap();
-                let stamp = ForkStamp::new();
-                // SAFETY: the child looks at the stamp and ends.
-                let child = unsafe { libc::fork() };
-                if child == 0 {
-                    let failed = !stamp.is_child() || ForkStamp::new().is_child();
-                    // SAFETY: this call has no precondition.
-                    unsafe { libc::_exit(i32::from(failed)) };
-                }
-                let mut status = -1;
-                // SAFETY: the status is borrowed mutably.
-                unsafe { libc::waitpid(child, &raw mut status, 0) };
-                assert_eq!(status, 0);
-                assert!(!stamp.is_child());
-            },
-        );
-    }
-}
+mod tests;

@@ -156,3 +156,22 @@ pub enum Removed {
     /// The event was not there; nothing has changed.
     Absent,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_becomes_empty_keeps_its_memory() {
+        let mut map = SignalMap::new();
+        let list = |map: &SignalMap<u8>| {
+            let list = &map.lists[Signal::INT.index()];
+            (list.as_ptr(), list.capacity())
+        };
+        assert_eq!(map.insert(Signal::INT, 1), Inserted::First);
+        let before = list(&map);
+        assert_eq!(map.remove(Signal::INT, 1), Removed::Last);
+        assert_eq!(map.insert(Signal::INT, 2), Inserted::First);
+        assert_eq!(list(&map), before);
+    }
+}
