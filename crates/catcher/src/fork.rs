@@ -27,6 +27,9 @@ use crate::handler;
 
 /// Remembers the process that it was made in.
 ///
+/// It tells a child from that process however the child was made; on a kernel before Linux 4.14,
+/// if it was made by `fork(3)`.
+///
 /// # Examples
 ///
 /// ```
