@@ -54,6 +54,9 @@ pub enum Kind {
     Signal(Signal),
     /// Nothing but its timeout, and activation by hand.
     Plain,
+    /// Nothing: it is always ready to read, to write or both, whatever is asked for. A regular file
+    /// is. While it is pending no wait blocks.
+    Always(Interest),
     /// The moment before each wait. Keeps no loop running.
     Prepare,
     /// The moment after each wait, when what it brought is known. Keeps no loop running.
@@ -163,7 +166,7 @@ impl<T> Event<T> {
     /// The readiness it asks for; empty where it is not for a file descriptor.
     pub(crate) const fn interest(&self) -> Interest {
         match self.spec.kind {
-            Kind::Io { interest, .. } => interest,
+            Kind::Io { interest, .. } | Kind::Always(interest) => interest,
             Kind::Signal(_) | Kind::Plain | Kind::Prepare | Kind::Check => Interest::empty(),
         }
     }

@@ -139,6 +139,8 @@ pub struct Core<T> {
     timers: Timers<u32>,
     /// The common timeouts, and their lanes.
     common: Vec<(Duration, LaneId)>,
+    /// Pending events that are always ready, in the order in which they were added.
+    always: Vec<u32>,
     prepare: Watchers,
     check: Watchers,
     active: ActiveQueues,
@@ -171,6 +173,7 @@ impl<T> Core<T> {
             caught: 0,
             timers: Timers::new(),
             common: Vec::new(),
+            always: Vec::new(),
             prepare: Watchers::default(),
             check: Watchers::default(),
             active: ActiveQueues::new(),

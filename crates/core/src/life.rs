@@ -108,6 +108,8 @@ impl<T> Core<T> {
             }
             Kind::Signal(signal) => self.watch(signal, id.slot, grant)?,
             Kind::Plain => {}
+            Kind::Always(_) if self.always.contains(&id.slot) => {}
+            Kind::Always(_) => self.always.push(id.slot),
             Kind::Prepare => self.prepare.insert(id.slot),
             Kind::Check => self.check.insert(id.slot),
         }
@@ -172,15 +174,19 @@ impl<T> Core<T> {
         wanted: Interest,
         grant: impl FnOnce(Demand) -> Result<(), E>,
     ) -> Result<(), AddError<E>> {
-        let event = self.events.get(id).ok_or(AddError::NoSuchEvent)?;
-        let Kind::Io {
-            fd,
-            interest: old,
-            trigger,
-            ..
-        } = event.spec.kind
-        else {
-            return Ok(());
+        let event = self.events.get_mut(id).ok_or(AddError::NoSuchEvent)?;
+        let (fd, old, trigger) = match &mut event.spec.kind {
+            Kind::Io {
+                fd,
+                interest,
+                trigger,
+                ..
+            } => (*fd, *interest, *trigger),
+            Kind::Always(interest) => {
+                *interest = wanted;
+                return Ok(());
+            }
+            _ => return Ok(()),
         };
         if old == wanted {
             return Ok(());
@@ -334,6 +340,7 @@ impl<T> Core<T> {
                     self.signals.remove(signal, slot);
             }
             Kind::Plain => {}
+            Kind::Always(_) => self.always.retain(|other| *other != slot),
             Kind::Prepare => self.prepare.remove(slot),
             Kind::Check => self.check.remove(slot),
         }

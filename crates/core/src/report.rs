@@ -36,6 +36,14 @@ impl<T> Core<T> {
     pub fn waited(&mut self) {
         self.fds.commit();
         self.check.rewind();
+        for position in 0..self.always.len() {
+            let slot = self.always[position];
+            let ready = Ready::from(self.events[slot].interest());
+            let ready = ready.intersection(Ready::READ | Ready::WRITE);
+            if !ready.is_empty() {
+                self.make_active(slot, ready);
+            }
+        }
         self.phase = Phase::Waited;
     }
 

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use evloop_changelist::Ready;
+use evloop_changelist::{Interest, Ready};
 
 use crate::Core;
 use crate::error::Reentrant;
@@ -204,9 +204,19 @@ impl<T> Core<T> {
         Step::Done(outcome)
     }
 
+    /// Whether an event that is always ready asks for anything.
+    fn is_always_ready(&self) -> bool {
+        self.always.iter().any(|slot| {
+            self.events[*slot]
+                .interest()
+                .intersects(Interest::READ | Interest::WRITE)
+        })
+    }
+
     /// How long to wait; `None` if that takes the time to tell.
     fn timeout(&mut self) -> Option<Timeout> {
-        if self.active.len() != 0 || self.mode == Mode::NonBlocking {
+        let busy = self.active.len() != 0 || self.is_always_ready();
+        if busy || self.mode == Mode::NonBlocking {
             return Some(Timeout::Zero);
         }
         let Some((_, deadline_ns, _)) = self.timers.peek() else {

@@ -250,7 +250,11 @@ fn any_kind() -> impl Strategy<Value = Kind> {
         }),
         1 => any_signal().prop_map(Kind::Signal),
         2 => Just(Kind::Plain),
-        1 => prop_oneof![Just(Kind::Prepare), Just(Kind::Check)],
+        1 => prop_oneof![
+            Just(Kind::Prepare),
+            Just(Kind::Check),
+            any_interest().prop_map(Kind::Always),
+        ],
     ]
 }
 

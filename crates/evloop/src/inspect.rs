@@ -187,6 +187,10 @@ impl fmt::Display for WaitsFor {
             }
             Kind::Signal(signal) => signal.fmt(f),
             Kind::Plain => f.write_str("-"),
+            Kind::Always(interest) => {
+                f.write_str("always ready ")?;
+                bitflags::parser::to_writer(&interest, f)
+            }
             Kind::Prepare => f.write_str("before the wait"),
             Kind::Check => f.write_str("after the wait"),
         }

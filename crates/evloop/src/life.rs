@@ -183,23 +183,27 @@ impl<S> EventLoop<S> {
         }
     }
 
+    /// Makes an event and adds it. Gives back what was to belong to it if that fails.
     pub(crate) fn insert_and_add(
         &mut self,
         spec: Spec,
         payload: Payload<S>,
-    ) -> Result<EventId, AddError> {
+    ) -> Result<EventId, (AddError, Payload<S>)> {
         let id = self
             .core
             .insert(spec, payload)
-            .map_err(|(reason, _)| reason)?;
-        self.add(id).inspect_err(|_| self.undo_insert(id))?;
+            .map_err(|(error, payload)| (error.into(), payload))?;
+        self.add(id)
+            .map_err(|error| (error, self.undo_insert(id)))?;
         Ok(id)
     }
 
     /// Takes a new event back, whose adding failed for a reason that the caller is told.
-    pub(crate) fn undo_insert(&mut self, id: EventId) {
-        let undone = self.remove(id);
-        debug_assert!(undone.is_ok(), "{undone:?}");
+    pub(crate) fn undo_insert(&mut self, id: EventId) -> Payload<S> {
+        let leaving = self.core.remove(id).expect("it was made just now");
+        let released = self.release(leaving.release);
+        debug_assert!(released.is_ok(), "{released:?}");
+        leaving.payload.expect("its callback has not run")
     }
 
     /// Does what an event leaves to be done, and drops what it carried.

@@ -12,6 +12,7 @@ use evloop_backend::Capabilities;
 use evloop_changelist::{Interest, Ready, Trigger};
 use evloop_core::{Activation, EventId, Kind, Ownership, Priority, Spec};
 use evloop_signals::Signal;
+use rustix::io::Errno;
 
 use crate::context::{Caught, Cx};
 use crate::error::{AddError, InsertError};
@@ -37,6 +38,7 @@ pub struct Io<F> {
     interest: Interest,
     trigger: Trigger,
     nonblocking: bool,
+    files: bool,
 }
 
 /// [`NewEvent`] of a timer.
@@ -141,6 +143,7 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
             interest,
             trigger: Trigger::Level,
             nonblocking: true,
+            files: false,
         };
         Self {
             events,
@@ -170,6 +173,18 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
         self
     }
 
+    /// A source that the backend cannot wait for, because it is always ready, counts as always
+    /// ready, instead of being refused: a regular file, or a directory. While such an event is
+    /// pending the loop never sleeps.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `EV_FEATURE_FDS`, by which a backend is chosen that takes files.
+    pub const fn or_always_ready(mut self) -> Self {
+        self.waits_for.files = true;
+        self
+    }
+
     /// Adds the event. The callback gets what is ready: at least one of the interest,
     /// [`Ready::HANGUP`] and [`Ready::ERROR`], which need not be asked for, and
     /// [`Ready::TIMEOUT`].
@@ -194,6 +209,7 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
             interest,
             trigger,
             nonblocking,
+            files,
             ..
         } = self.waits_for;
         let Self {
@@ -223,9 +239,19 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
             label,
             place,
         };
-        let added = events.insert_and_add(spec, payload).and_then(|id| {
+        let mut added = events.insert_and_add(spec, payload);
+        if let Err((AddError::Control(error), payload)) = added {
+            let is_file = error.source.raw_os_error() == Some(Errno::PERM.raw_os_error());
+            added = if files && is_file {
+                spec.kind = Kind::Always(interest);
+                events.insert_and_add(spec, payload)
+            } else {
+                Err((AddError::Control(error), payload))
+            };
+        }
+        let added = added.map_err(|(error, _)| error).and_then(|id| {
             if nonblocking && let Err(error) = rustix::io::ioctl_fionbio(source.as_fd(), true) {
-                events.undo_insert(id);
+                drop(events.undo_insert(id));
                 return Err(AddError::Nonblocking {
                     fd,
                     source: error.into(),
@@ -270,7 +296,9 @@ impl<'a, S> NewEvent<'a, S, Timer> {
     {
         let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
         let payload = self.payload(Location::caller(), callback, None);
-        self.events.insert_and_add(self.spec, payload)
+        self.events
+            .insert_and_add(self.spec, payload)
+            .map_err(|(error, _)| error)
     }
 }
 
@@ -305,7 +333,9 @@ impl<'a, S> NewEvent<'a, S, Catch> {
             callback(cx, Caught { signal, count });
         });
         let payload = self.payload(Location::caller(), callback, None);
-        self.events.insert_and_add(self.spec, payload)
+        self.events
+            .insert_and_add(self.spec, payload)
+            .map_err(|(error, _)| error)
     }
 }
 
@@ -336,7 +366,9 @@ impl<'a, S> NewEvent<'a, S, User> {
     {
         let callback: Callback<S> = Box::new(move |cx, activation| callback(cx, activation.ready));
         let payload = self.payload(Location::caller(), callback, None);
-        self.events.insert_and_add(self.spec, payload)
+        self.events
+            .insert_and_add(self.spec, payload)
+            .map_err(|(error, _)| error)
     }
 }
 
@@ -372,7 +404,9 @@ impl<'a, S> NewEvent<'a, S, Prepare> {
             callback(cx, coming_wait);
         });
         let payload = self.payload(Location::caller(), callback, None);
-        self.events.insert_and_add(self.spec, payload)
+        self.events
+            .insert_and_add(self.spec, payload)
+            .map_err(|(error, _)| error)
     }
 }
 
@@ -403,7 +437,9 @@ impl<'a, S> NewEvent<'a, S, Check> {
     {
         let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
         let payload = self.payload(Location::caller(), callback, None);
-        self.events.insert_and_add(self.spec, payload)
+        self.events
+            .insert_and_add(self.spec, payload)
+            .map_err(|(error, _)| error)
     }
 }
 

@@ -83,14 +83,18 @@ impl Naive {
                 }
             }
             Op::SetInterest(n, wanted) => {
-                if let Some(event) = self.event(n)
-                    && let Kind::Io { interest, .. } = &mut event.spec.kind
-                {
-                    // One that was paused is now the last of its file descriptor.
-                    if interest.is_empty() && event.pending.is_some() {
-                        event.pending = Some(tick);
+                if let Some(event) = self.event(n) {
+                    match &mut event.spec.kind {
+                        Kind::Io { interest, .. } => {
+                            // One that was paused is now the last of its file descriptor.
+                            if interest.is_empty() && event.pending.is_some() {
+                                event.pending = Some(tick);
+                            }
+                            *interest = wanted;
+                        }
+                        Kind::Always(interest) => *interest = wanted,
+                        _ => {}
                     }
-                    *interest = wanted;
                 }
             }
             Op::SetTimeout(n, timeout) => {
@@ -224,6 +228,22 @@ impl Naive {
         on_fds.sort_unstable();
         let busy = mode == Mode::NonBlocking || self.next().is_some();
         let mut heard = !self.raised.is_empty();
+        let mut always: Vec<_> = (0..self.events.len())
+            .filter(|n| matches!(self.events[*n].spec.kind, Kind::Always(_)))
+            .filter_map(|n| self.events[n].pending.map(|since| (since, n)))
+            .collect();
+        always.sort_unstable();
+        for (_, n) in always {
+            let Kind::Always(interest) = self.events[n].spec.kind else {
+                unreachable!()
+            };
+            let ready = Ready::from(interest) & (Ready::READ | Ready::WRITE);
+            if !ready.is_empty() {
+                heard = true;
+                let tick = self.tick();
+                self.events[n].activate(ready, tick);
+            }
+        }
         for (fd, _, n) in on_fds {
             let Kind::Io { interest, .. } = self.events[n].spec.kind else {
                 unreachable!()
