@@ -152,6 +152,7 @@ fn pipelined_requests_are_answered_in_order_on_one_connection() {
     assert!(responses[4].head.contains("Connection: close\r\n"));
     assert!(responses[4].body.ends_with("</html>\n"));
     assert_eq!(client.rest(), "", "nothing is answered after the last");
+    drop(client);
     let app = server.stop();
     assert_eq!((app.counters.accepted, app.counters.requests), (1, 5));
     assert_eq!(app.counters.responses, [0, 0, 3, 0, 2, 0]);
@@ -246,6 +247,7 @@ fn slow_request_is_timed_out_though_its_bytes_keep_coming() {
         assert!(start.elapsed() < FOREVER);
     }
     assert!(start.elapsed() >= impatient().request);
+    drop(client);
     server.stop();
 }
 
@@ -257,6 +259,7 @@ fn refusal_reaches_a_client_that_goes_on_sending() {
     let text = client.rest();
     assert!(text.starts_with("HTTP/1.1 431 "), "{text}");
     assert!(text.contains("Connection: close\r\n"), "{text}");
+    drop(client);
     server.stop();
 }
 
@@ -277,6 +280,7 @@ fn page_is_sent_a_frame_at_each_tick_until_the_server_stops() {
     }
     server.begin_to_stop();
     stream += &client.rest();
+    drop(client);
     assert!(stream.starts_with("retry: 1000\n\ndata: {"), "{stream}");
     assert!(stream.ends_with("}\n\n"), "the last frame is whole");
     let turns = stream.lines().filter_map(|line| {
@@ -322,6 +326,7 @@ fn stopping_closes_idle_connections_and_answers_what_has_arrived() {
     assert_eq!(idle.rest(), "");
     let answer = asking.rest();
     assert!(answer.ends_with("ok\n"), "{answer:?}");
+    drop(asking);
     assert_eq!(server.end().connections.len(), 0);
 }
 
@@ -345,6 +350,7 @@ fn stopping_finishes_the_responses_that_are_being_written() {
     server.begin_to_stop();
     assert_eq!(idle.rest(), "", "by now the server stops");
     let rest = client.rest();
+    drop(client);
     assert!(rest.ends_with("</html>\n"), "the last response is whole");
     let whole = rest.matches("HTTP/1.1 200 OK\r\n").count();
     let length = first.head.len() + first.body.len();
