@@ -72,7 +72,7 @@ impl<S> EventLoop<S> {
         Ok(Self {
             backend: new_backend(&waker)?,
             core: Core::new(),
-            clock: Box::new(MonotonicClock),
+            clock: Box::new(MonotonicClock::new()),
             catcher: Catcher::new(Arc::clone(&waker)),
             waker,
             shared: None,
