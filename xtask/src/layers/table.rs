@@ -76,6 +76,13 @@ pub(super) const LAYERS: &[Layer] = &[
         by_feature: &[],
     },
     Layer {
+        package: "evloop-poll",
+        is_pure: false,
+        uses: &["evloop-backend", "evloop-changelist"],
+        packages: &["libc"],
+        by_feature: &[],
+    },
+    Layer {
         package: "evloop-sim",
         is_pure: false,
         uses: &["evloop-backend", "evloop-changelist"],
