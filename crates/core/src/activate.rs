@@ -73,6 +73,9 @@ impl<T> Core<T> {
         for position in 0..self.fds.on(fd).len() {
             let slot = self.fds.on(fd)[position];
             let event = &self.events[slot];
+            if !event.state.contains(State::PENDING) {
+                continue;
+            }
             let mut told = ready.for_interest(event.interest());
             told.set(Ready::TIMEOUT, ready.is_timeout() && event.timer.is_some());
             if !told.is_empty() {
@@ -90,6 +93,9 @@ impl<T> Core<T> {
     pub fn activate_signal(&mut self, signal: Signal, count: u64) {
         for position in 0..self.signals.events(signal).len() {
             let slot = self.signals.events(signal)[position];
+            if !self.events[slot].state.contains(State::PENDING) {
+                continue;
+            }
             self.events[slot].count += count;
             self.make_active(slot, Ready::SIGNAL);
         }

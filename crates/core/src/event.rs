@@ -121,6 +121,9 @@ bitflags! {
         const LATER = 4;
         /// Its callback runs.
         const RUNNING = 8;
+        /// A one-shot whose callback runs: not pending any more, but not yet taken off what it
+        /// waited for either, because its callback may well add it again.
+        const LINGERING = 16;
     }
 }
 

@@ -140,12 +140,20 @@ impl FdMap {
             return;
         };
         let entry = &mut self.entries[index(fd)];
-        if !entry.events.contains(&slot) {
-            entry.events.push(slot);
-        }
         entry.quench = false;
         if ownership == Ownership::Borrowed {
             entry.ownership = Ownership::Borrowed;
+        }
+        if !entry.events.contains(&slot) {
+            entry.events.push(slot);
+        } else if entry.ownership == Ownership::Owned
+            && trigger == Trigger::Level
+            && entry.held_trigger == Trigger::Level
+            && entry.held == entry.wanted(events)
+            && self.changes.get(fd).is_none()
+        {
+            // A one-shot that its callback adds again: the kernel was not told that it ran.
+            return;
         }
         if !first {
             self.record(events, fd, interest, trigger);

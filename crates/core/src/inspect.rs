@@ -152,23 +152,20 @@ impl<T> Core<T> {
         let mut timers = 0;
         for (id, event) in self.events.iter() {
             let is_pending = event.state.contains(State::PENDING);
+            let is_on = is_pending || event.state.contains(State::LINGERING);
             pending += usize::from(is_pending && event.counts());
             let watches = self.prepare.contains(id.slot) || self.check.contains(id.slot);
-            assert_eq!(
-                watches,
-                is_pending && event.is_watcher(),
-                "{id:?} as a watcher"
-            );
+            assert_eq!(watches, is_on && event.is_watcher(), "{id:?} as a watcher");
             timers += usize::from(event.timer.is_some());
             assert!(
-                is_pending || event.timer.is_none(),
+                is_on || event.timer.is_none(),
                 "{id:?} has a timer and is not pending"
             );
             if let Some(timer) = event.timer {
                 assert_eq!(self.timers.get(timer), Some(&id.slot), "timer of {id:?}");
             }
             if let Kind::Signal(signal) = event.spec.kind {
-                assert_eq!(self.signals.events(signal).contains(&id.slot), is_pending);
+                assert_eq!(self.signals.events(signal).contains(&id.slot), is_on);
             }
             if !event.state.intersects(State::QUEUED) {
                 assert!(
@@ -195,7 +192,10 @@ impl<T> Core<T> {
             pending: event.state.contains(State::PENDING),
             active: event.state.intersects(State::QUEUED).then_some(event.ready),
             timeout: event.spec.timeout,
-            deadline_ns: event.timer.and_then(|timer| self.timers.deadline(timer)),
+            deadline_ns: event
+                .timer
+                .filter(|_| event.state.contains(State::PENDING))
+                .and_then(|timer| self.timers.deadline(timer)),
         }
     }
 }

@@ -191,7 +191,10 @@ impl<T> Core<T> {
         if old == wanted {
             return Ok(());
         }
-        let pending = event.state.contains(State::PENDING);
+        if event.state.contains(State::LINGERING) {
+            self.withdraw(id.slot);
+        }
+        let pending = self.events[id.slot].state.contains(State::PENDING);
         let first =
             pending && !wanted.is_empty() && self.admit(id.slot, fd, wanted, trigger, grant)?;
         if wanted.is_empty() {
@@ -315,20 +318,32 @@ impl<T> Core<T> {
 
     fn set_pending(&mut self, slot: u32) {
         let event = &mut self.events[slot];
+        event.state.remove(State::LINGERING);
         if !event.state.contains(State::PENDING) {
             event.state.insert(State::PENDING);
             self.pending += usize::from(event.counts());
         }
     }
 
+    /// Makes a one-shot not pending, whose callback is about to run.
+    pub(crate) fn linger(&mut self, slot: u32) {
+        let event = &mut self.events[slot];
+        if event.state.contains(State::PENDING) {
+            event.state.remove(State::PENDING);
+            event.state.insert(State::LINGERING);
+            self.pending -= usize::from(event.counts());
+        }
+    }
+
     /// Makes an event not pending. It stays active if it is.
     pub(crate) fn withdraw(&mut self, slot: u32) {
         let event = &mut self.events[slot];
-        if !event.state.contains(State::PENDING) {
+        if event.state.contains(State::PENDING) {
+            self.pending -= usize::from(event.counts());
+        } else if !event.state.contains(State::LINGERING) {
             return;
         }
-        event.state.remove(State::PENDING);
-        self.pending -= usize::from(event.counts());
+        event.state.remove(State::PENDING | State::LINGERING);
         if let Some(timer) = event.timer.take() {
             self.timers.remove(timer);
         }

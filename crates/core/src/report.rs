@@ -101,37 +101,40 @@ impl<T> Core<T> {
     /// Answers [`Step::Run`]: the callback is over. Gives its payload back, unless that was not
     /// taken.
     ///
-    /// What is returned is to be done and dropped: the payload if the event is over or was
-    /// removed by its own callback.
-    pub fn finish(&mut self, id: EventId, payload: Option<T>) -> Leaving<T> {
+    /// What is returned, if anything, is to be done and dropped: the payload, if the event is over
+    /// or was removed by its own callback.
+    #[inline]
+    pub fn finish(&mut self, id: EventId, payload: Option<T>) -> Option<Leaving<T>> {
         self.running = None;
         let Some(event) = self.events.get_mut(id) else {
-            return Leaving {
+            return Some(Leaving {
                 release: None,
                 payload,
-            };
+            });
         };
         event.state.remove(State::RUNNING);
         if payload.is_some() {
             event.payload = payload;
         }
-        if event.spec.persistent {
-            return Leaving {
-                release: None,
-                payload: None,
-            };
+        if event.spec.persistent || event.state.contains(State::PENDING) {
+            return None;
         }
-        let over = event.is_over();
+        self.finish_one_shot(id)
+    }
+
+    /// A one-shot has run and was not added again.
+    fn finish_one_shot(&mut self, id: EventId) -> Option<Leaving<T>> {
+        self.withdraw(id.slot);
         let signal = self.idle_signal(id.slot);
-        if !over {
-            return Leaving {
-                release: signal,
+        if !self.events[id.slot].is_over() {
+            return signal.map(|release| Leaving {
+                release: Some(release),
                 payload: None,
-            };
+            });
         }
         let release = signal.or_else(|| self.idle_fd(id.slot));
         let payload = self.events.remove(id).and_then(|event| event.payload);
-        Leaving { release, payload }
+        Some(Leaving { release, payload })
     }
 
     /// The event whose callback runs.

@@ -298,7 +298,7 @@ impl<T> Core<T> {
         let id = self.events.id_at(slot);
         self.events[slot].state.insert(State::RUNNING);
         if !self.events[slot].spec.persistent {
-            self.withdraw(slot);
+            self.linger(slot);
         }
         self.running = Some(id);
         self.now_is_fresh = false;
@@ -325,7 +325,7 @@ impl<T> Core<T> {
         event.state.insert(State::RUNNING);
         let internal = event.spec.internal;
         if !event.spec.persistent {
-            self.withdraw(slot);
+            self.linger(slot);
         } else if let (Some(timer), Some(interval)) = (event.timer, event.spec.timeout)
             && !activation.ready.contains(Ready::TIMEOUT)
         {

@@ -30,11 +30,12 @@ impl<T> Core<T> {
     ) -> Result<(), NoSuchEvent> {
         let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
         event.spec.timeout = timeout;
-        if event.state.contains(State::PENDING) {
-            match timeout {
-                Some(timeout) => self.start_timer(id.slot, timeout, now()),
-                None => self.stop_timer(id.slot),
+        match timeout {
+            Some(timeout) if event.state.contains(State::PENDING) => {
+                self.start_timer(id.slot, timeout, now());
             }
+            Some(_) => {}
+            None => self.stop_timer(id.slot),
         }
         Ok(())
     }

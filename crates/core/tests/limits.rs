@@ -49,7 +49,10 @@ fn callbacks(core: &mut Core<()>, mode: Mode, mut callback: impl FnMut(&mut Core
                 now_ns += 10;
                 *turns.last_mut().unwrap() += 1;
                 callback(core);
-                assert!(core.finish(activation.id, Some(())).release.is_none());
+                assert!(
+                    core.finish(activation.id, Some(()))
+                        .is_none_or(|leaving| leaving.release.is_none())
+                );
             }
             Step::Done(_) => return turns,
         }

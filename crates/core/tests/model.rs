@@ -163,7 +163,8 @@ impl Real {
                         self.apply(&op);
                     }
                     let leaving = self.core.finish(id, Some(event));
-                    self.kernel.release(leaving.release);
+                    self.kernel
+                        .release(leaving.and_then(|leaving| leaving.release));
                 }
                 Step::Done(outcome) => break outcome,
             }

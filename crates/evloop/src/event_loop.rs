@@ -195,11 +195,11 @@ impl<S> EventLoop<S> {
                 Step::Wait(timeout) => run.0.wait(timeout)?,
                 Step::Run(activation) => run.0.call(activation, state)?,
                 Step::Done(outcome) => {
-                    // What was posted last may be something to stay for.
+                    // What was posted last may be something to stay for. It is done within the run.
+                    run.0.core.begin(mode).map_err(|_| RunError::Reentrant)?;
                     if !run.0.take_posted() || outcome != Outcome::Empty {
                         return Ok(outcome);
                     }
-                    run.0.core.begin(mode).map_err(|_| RunError::Reentrant)?;
                 }
             }
         }
@@ -330,16 +330,19 @@ struct Call<'a, S> {
 
 impl<S> Call<'_, S> {
     fn finish(mut self) -> Result<(), RemoveError> {
-        let leaving = self.events.core.finish(self.id, self.payload.take());
-        self.events.let_go(leaving)
+        match self.events.core.finish(self.id, self.payload.take()) {
+            None => Ok(()),
+            Some(leaving) => self.events.let_go(leaving),
+        }
     }
 }
 
 impl<S> Drop for Call<'_, S> {
     /// The callback panicked.
     fn drop(&mut self) {
-        if self.payload.is_some() {
-            let leaving = self.events.core.finish(self.id, self.payload.take());
+        if self.payload.is_some()
+            && let Some(leaving) = self.events.core.finish(self.id, self.payload.take())
+        {
             let released = self.events.let_go(leaving);
             debug_assert!(released.is_ok(), "{released:?}");
         }

@@ -14,6 +14,9 @@ struct Event {
     freed: bool,
     /// Since when it is pending, in the order of adding.
     pending: Option<u64>,
+    /// A one-shot whose callback runs: since when it was pending. It keeps its place if its callback
+    /// adds it again, and nothing else comes in between.
+    place: Option<u64>,
     /// Since when it is active, in the order of activation.
     active: Option<u64>,
     later: Option<u64>,
@@ -47,7 +50,8 @@ impl Naive {
             Op::Insert(spec) => self.events.push(Event::new(spec)),
             Op::Add(n) => {
                 if let Some(event) = self.event(n) {
-                    event.pending.get_or_insert(tick);
+                    let place = event.place.take().unwrap_or(tick);
+                    event.pending.get_or_insert(place);
                     if let Some(timeout) = event.spec.timeout {
                         event.start(timeout, now_ns, tick);
                     }
@@ -86,6 +90,9 @@ impl Naive {
                 if let Some(event) = self.event(n) {
                     match &mut event.spec.kind {
                         Kind::Io { interest, .. } => {
+                            if *interest != wanted {
+                                event.place = None;
+                            }
                             // One that was paused is now the last of its file descriptor.
                             if interest.is_empty() && event.pending.is_some() {
                                 event.pending = Some(tick);
@@ -339,13 +346,14 @@ impl Naive {
     fn run_callback(&mut self, n: usize, ready: Ready, count: u64, script: &mut Script) -> Called {
         let event = &mut self.events[n];
         if !event.spec.persistent {
-            event.pending = None;
+            event.place = event.pending.take();
             event.deadline = None;
         }
         for op in script.next() {
             self.apply(&op);
         }
         let event = &mut self.events[n];
+        event.place = None;
         if !event.spec.persistent && !event.freed {
             event.freed = !event.spec.keep && event.pending.is_none() && !event.is_queued();
             self.settle(n);
@@ -384,6 +392,7 @@ impl Event {
             spec,
             freed: false,
             pending: None,
+            place: None,
             active: None,
             later: None,
             ready: Ready::empty(),
