@@ -4,11 +4,12 @@
 //! the reports. Whether the kernel really holds what it should is beyond such a record.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::time::Duration;
 
 use crate::{
-    Backend, Capabilities, ControlError, Entry, Interest, RawFd, Ready, Report, Token, Trigger,
-    WaitError,
+    Backend, Capabilities, ControlError, Entry, Held, Interest, RawFd, Ready, Report, Token,
+    Trigger, WaitError,
 };
 
 /// A backend that panics when the backend inside breaks its contract.
@@ -187,5 +188,10 @@ impl<B: Backend> Backend for Checked<B> {
         self.check_refusals(changes, reports);
         self.check_readiness(reports);
         result
+    }
+
+    /// As the backend inside.
+    fn interest_set(&self) -> io::Result<Option<Vec<Held>>> {
+        self.backend.interest_set()
     }
 }

@@ -124,6 +124,7 @@
 //! |---|---|
 //! | [`Backend::add`], [`Backend::delete`] | one system call or two |
 //! | [`Backend::wait`] | one system call, and those that the changes need; in time what the changes and the reports cost, whatever the number of file descriptors held |
+//! | [`Backend::interest_set`] | what it takes to list everything: for checks, not for the turn of a loop |
 //!
 //! # Order
 //!
@@ -211,6 +212,50 @@ pub trait Backend: fmt::Debug {
         timeout: Option<Duration>,
         reports: &mut Vec<Report>,
     ) -> Result<(), WaitError>;
+
+    /// Everything that the kernel holds for this backend, as the kernel itself says; `None` where
+    /// it cannot be asked, which is what this does unless a backend can do better.
+    ///
+    /// This is what a loop's own record is held against, so it must not come from another record of
+    /// what the kernel was told. A file that was closed while a duplicate of it lives is still held,
+    /// under the number that it had; so one number may come twice. In no order.
+    ///
+    /// For checks: costs `O(n)` at least, allocates, and may need a file descriptor for a while.
+    ///
+    /// # Errors
+    ///
+    /// The kernel was asked, and did not answer or was not understood.
+    fn interest_set(&self) -> io::Result<Option<Vec<Held>>> {
+        Ok(None)
+    }
+}
+
+/// What the kernel holds for one file descriptor. See [`Backend::interest_set`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// The number under which the file was registered. It may be another file's by now.
+    pub fd: RawFd,
+    /// The name under which it is reported.
+    pub token: Token,
+    /// The readiness that is reported, besides [`Ready::ALWAYS`].
+    pub interest: Interest,
+    /// When it is reported again.
+    pub trigger: Trigger,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (fd, interest) = (self.fd, self.interest);
+        let Token { slot, generation } = self.token;
+        let trigger = match self.trigger {
+            Trigger::Level => "level",
+            Trigger::Edge => "edge",
+        };
+        write!(
+            f,
+            "{interest} of file descriptor {fd} ({trigger}-triggered, token {slot}.{generation})"
+        )
+    }
 }
 
 /// One thing a wait learnt about a registered file descriptor.

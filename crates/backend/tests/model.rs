@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use evloop_backend::{
-    Backend, Capabilities, Change, Checked, ControlError, Entry, Interest, RawFd, Ready, Report,
-    Token, Trigger, WaitError,
+    Backend, Capabilities, Change, Checked, ControlError, Entry, Held, Interest, RawFd, Ready,
+    Report, Token, Trigger, WaitError,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -183,6 +183,16 @@ impl Backend for Manual {
         changes.iter().for_each(|entry| self.apply(entry, reports));
         self.collect(reports);
         Ok(())
+    }
+
+    fn interest_set(&self) -> io::Result<Option<Vec<Held>>> {
+        let held = self.held.iter().map(|(&fd, &(token, interest))| Held {
+            fd,
+            token,
+            interest,
+            trigger: Trigger::Level,
+        });
+        Ok(Some(held.collect()))
     }
 }
 
@@ -359,4 +369,24 @@ fn errors_name_the_call_and_keep_the_reason() {
     for error in [&control as &dyn Error, &wait] {
         assert_eq!(error.source().unwrap().to_string(), source().to_string());
     }
+}
+
+#[test]
+fn checked_passes_on_what_is_held() {
+    let token = Token {
+        slot: 7,
+        generation: 2,
+    };
+    let mut checked = Checked::new(Manual::default());
+    checked
+        .add(4, token, Interest::READ, Trigger::Level)
+        .unwrap();
+    let [held] = checked.interest_set().unwrap().unwrap()[..] else {
+        panic!("one was added")
+    };
+    assert_eq!((held.fd, held.token), (4, token));
+    assert_eq!(
+        held.to_string(),
+        "read of file descriptor 4 (level-triggered, token 7.2)"
+    );
 }
