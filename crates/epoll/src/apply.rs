@@ -69,11 +69,6 @@ pub(crate) fn tell(
 
 /// What the kernel is given to hold.
 pub(crate) fn event(token: Token, interest: Interest, trigger: Trigger) -> epoll_event {
-    const BITS: [(Interest, libc::c_int); 3] = [
-        (Interest::READ, libc::EPOLLIN),
-        (Interest::WRITE, libc::EPOLLOUT),
-        (Interest::CLOSED, libc::EPOLLRDHUP),
-    ];
     let edge = match trigger {
         Trigger::Level => 0,
         Trigger::Edge => libc::EPOLLET,
@@ -85,3 +80,10 @@ pub(crate) fn event(token: Token, interest: Interest, trigger: Trigger) -> epoll
         u64: token.to_bits(),
     }
 }
+
+/// The kernel's bit for each kind of interest.
+pub(crate) const BITS: [(Interest, libc::c_int); 3] = [
+    (Interest::READ, libc::EPOLLIN),
+    (Interest::WRITE, libc::EPOLLOUT),
+    (Interest::CLOSED, libc::EPOLLRDHUP),
+];

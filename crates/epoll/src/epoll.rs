@@ -5,11 +5,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use evloop_backend::{Backend, Capabilities, ControlError, Report, WaitError};
+use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
 use evloop_changelist::{Entry, Interest, Op, RawFd, Ready, Token, Trigger};
 use libc::epoll_event;
 
 use crate::apply::{apply, event, tell};
+use crate::fdinfo;
 use crate::growth::Growth;
 use crate::sys;
 use crate::wait::Resolution;
@@ -125,6 +126,13 @@ impl Backend for Epoll {
         reports.extend(self.events[..used].iter().map(report));
         self.fit(used);
         Ok(())
+    }
+
+    /// What `/proc/thread-self/fdinfo` tells of the instance. `None` where there is no such file, or
+    /// where it has no registration in it: an instance that holds nothing is not told from a system
+    /// that does not list what one holds.
+    fn interest_set(&self) -> io::Result<Option<Vec<Held>>> {
+        fdinfo::interest_set(self.epoll.as_fd())
     }
 }
 

@@ -239,6 +239,7 @@ impl World {
             assert!(tokens.any(|token| token == report.token), "{report:?}");
         }
         assert_eq!(held(epoll), self.held());
+        assert_eq!(interest_set(epoll), self.held());
     }
 
     fn held(&self) -> HashMap<Held, usize> {
@@ -289,6 +290,16 @@ impl World {
 }
 
 const MOST_OPEN: usize = 8;
+
+/// What the kernel holds, as the backend says.
+fn interest_set(epoll: &Epoll) -> HashMap<Held, usize> {
+    let mut all = HashMap::new();
+    for held in epoll.interest_set().unwrap().unwrap_or_default() {
+        *all.entry((held.fd, held.token, held.interest, held.trigger))
+            .or_default() += 1;
+    }
+    all
+}
 
 proptest! {
     #[test]
