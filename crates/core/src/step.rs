@@ -219,16 +219,18 @@ impl<T> Core<T> {
         if busy || self.mode == Mode::NonBlocking {
             return Some(Timeout::Zero);
         }
-        let Some((_, deadline_ns, _)) = self.timers.peek() else {
+        if self.timers.is_empty() {
             return Some(Timeout::Never);
-        };
+        }
         if !self.now_is_fresh {
             return None;
         }
-        Some(match deadline_ns.saturating_sub(self.now_ns) {
-            0 => Timeout::Zero,
-            left_ns => Timeout::In(left_ns),
-        })
+        if self.timers.peek_due(self.now_ns).is_some() {
+            return Some(Timeout::Zero);
+        }
+        // Nothing is due now, nor before then.
+        let until_ns = self.timers.look_again_ns()?;
+        Some(Timeout::In(until_ns - self.now_ns))
     }
 
     /// What comes next while the turn dispatches.

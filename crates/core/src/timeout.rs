@@ -114,10 +114,7 @@ impl<T> Core<T> {
 
     /// Makes active what is due, in deadline order.
     pub(crate) fn expire(&mut self) {
-        while let Some((timer, deadline_ns, &slot)) = self.timers.peek() {
-            if deadline_ns > self.now_ns {
-                break;
-            }
+        while let Some((timer, deadline_ns, &slot)) = self.timers.peek_due(self.now_ns) {
             let event = &mut self.events[slot];
             match event.spec.timeout.filter(|_| event.spec.persistent) {
                 Some(interval) => {

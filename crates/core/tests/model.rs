@@ -140,6 +140,9 @@ impl Real {
         let mut waits = 0;
         self.core.begin(mode).unwrap();
         let outcome = loop {
+            // Puts timers that were moved later where they belong. Otherwise a turn may be for the
+            // old deadline, and find nothing due, which the model does not know.
+            let _exact = self.core.next_deadline_ns();
             match self.core.step() {
                 Step::Time => self.core.set_now(self.kernel.now_ns),
                 Step::Wait(timeout) => {

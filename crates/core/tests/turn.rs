@@ -124,6 +124,35 @@ fn clock_is_read_once_before_a_finite_wait_and_once_after() {
 }
 
 #[test]
+fn timeout_that_is_moved_later_costs_one_turn_when_its_old_deadline_comes() {
+    let mut core = Loop::new();
+    let timeout = |ms| Some(Duration::from_millis(ms));
+    let spec = Spec {
+        timeout: timeout(10),
+        ..Spec::new(Kind::Plain)
+    };
+    let id = added(&mut core, spec);
+    core.set_timeout(id, timeout(30), || 0).unwrap();
+    let mut now_ns = 0;
+    let mut waits = Vec::new();
+    core.begin(Mode::UntilEmpty).unwrap();
+    loop {
+        match core.step() {
+            Step::Time => core.set_now(now_ns),
+            Step::Wait(timeout) => {
+                let passed = timeout.unwrap();
+                waits.push(passed.as_millis());
+                now_ns += u64::try_from(passed.as_nanos()).unwrap();
+                core.waited();
+            }
+            Step::Run(activation) => drop(core.finish(activation.id, Some("event"))),
+            Step::Done(_) => break,
+        }
+    }
+    assert_eq!(waits, [10, 20]);
+}
+
+#[test]
 fn clock_is_read_anew_in_the_next_run() {
     let mut core = Loop::new();
     added(

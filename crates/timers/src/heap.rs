@@ -5,11 +5,13 @@
 //! knows nothing of what the slots mean. In particular the owner may let an entry stand under a key
 //! that has become too early, and set it right when it comes up as the first.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::shrink::shrink_if_sparse;
-use crate::slots::NONE;
+use crate::slots::{NONE, ensure};
 
 /// Four children lie in two cache lines, and the heap is half as deep as a binary one.
 const ARITY: usize = 4;
@@ -194,19 +196,23 @@ impl Heap {
         self.positions[entry.slot as usize] = position as u32;
     }
 
-    /// Panics unless no parent is later than its child, and slots and positions agree.
-    pub(crate) fn check_invariants(&self) {
+    /// Says what is wrong unless no parent is later than its child, and slots and positions agree.
+    pub(crate) fn verify(&self) -> Result<(), String> {
         for (position, entry) in self.entries.iter().enumerate() {
             let slot = entry.slot;
-            assert_eq!(self.position(slot), position, "slot {slot} knows its place");
+            let known = self.positions.get(slot as usize);
+            ensure(known.is_some_and(|&at| at as usize == position), || {
+                format!("slot {slot} does not know its place")
+            })?;
             let parent = self.entries[position.saturating_sub(1) / ARITY];
-            assert!(
-                parent.key <= entry.key,
-                "slot {slot} stands below a later one"
-            );
+            ensure(parent.key <= entry.key, || {
+                format!("slot {slot} stands below a later one")
+            })?;
         }
         let in_heap = |position: &&u32| **position != NONE;
         let known = self.positions.iter().filter(in_heap).count();
-        assert_eq!(known, self.entries.len(), "a slot outside has no place");
+        ensure(known == self.entries.len(), || {
+            "a slot outside of the heap has a place".into()
+        })
     }
 }

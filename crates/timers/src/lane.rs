@@ -5,13 +5,15 @@
 //! runs through the timers' own slots and allocates nothing.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::ops::{Index, IndexMut};
 use core::time::Duration;
 
 use crate::heap::Key;
-use crate::slots::{NONE, Slots};
+use crate::slots::{NONE, Slots, ensure};
 
 /// The handle of a lane: a queue of timers that run for one duration.
 ///
@@ -101,28 +103,39 @@ impl Lane {
         }
     }
 
-    /// Panics unless the lane is sorted, linked both ways, and holds timers of `lane` only.
+    /// Says what is wrong unless the lane is sorted, linked both ways, and holds timers of `lane`
+    /// only.
     ///
     /// Calls `visit` with each timer's slot, the head first.
-    pub(crate) fn check_invariants<T>(
+    pub(crate) fn verify<T>(
         &self,
         slots: &Slots<Timer<T>>,
         lane: LaneId,
-        mut visit: impl FnMut(u32),
-    ) {
+        mut visit: impl FnMut(u32) -> Result<(), String>,
+    ) -> Result<(), String> {
         let (mut before, mut slot) = (NONE, self.head);
+        // Keys rise along the way, so it does not come round.
+        let mut last: Option<Key> = None;
         while slot != NONE {
-            let timer = &slots[slot];
-            assert_eq!(timer.lane, Some(lane), "slot {slot} is in this lane");
-            assert_eq!(timer.prev, before, "slot {slot} knows the timer before it");
-            assert!(
-                before == NONE || slots[before].key < timer.key,
-                "{lane:?} is sorted"
-            );
-            visit(slot);
+            let Some(timer) = slots.at(slot) else {
+                return Err(format!("slot {slot} is in {lane:?}, and not taken"));
+            };
+            ensure(timer.lane == Some(lane), || {
+                format!("slot {slot} is in {lane:?}, and does not know")
+            })?;
+            ensure(timer.prev == before, || {
+                format!("slot {slot} does not know the timer before it")
+            })?;
+            ensure(last < Some(timer.key), || {
+                format!("slot {slot} is too late in {lane:?}")
+            })?;
+            visit(slot)?;
+            last = Some(timer.key);
             (before, slot) = (slot, timer.next);
         }
-        assert_eq!(before, self.tail, "{lane:?} ends at its tail");
+        ensure(before == self.tail, || {
+            format!("{lane:?} does not end at its tail")
+        })
     }
 }
 
@@ -160,25 +173,23 @@ impl Lanes {
         })
     }
 
-    /// Panics unless each lane holds; calls `visit` with each timer's slot and whether it is a head.
-    pub(crate) fn check_invariants<T>(
+    /// Says what is wrong in a lane; calls `visit` with each timer's slot and whether it is a head.
+    pub(crate) fn verify<T>(
         &self,
         slots: &Slots<Timer<T>>,
-        mut visit: impl FnMut(u32, bool),
-    ) {
-        assert_eq!(
-            self.by_duration.len(),
-            self.lanes.len(),
-            "each duration has one lane"
-        );
+        mut visit: impl FnMut(u32, bool) -> Result<(), String>,
+    ) -> Result<(), String> {
+        ensure(self.by_duration.len() == self.lanes.len(), || {
+            "a duration has not one lane".into()
+        })?;
         for (&duration_ns, &id) in &self.by_duration {
-            let lane = &self[id];
-            assert_eq!(
-                lane.duration_ns, duration_ns,
-                "{id:?} is found by its duration"
-            );
-            lane.check_invariants(slots, id, |slot| visit(slot, slot == lane.head));
+            let lane = self.lanes.get(id.index());
+            let Some(lane) = lane.filter(|lane| lane.duration_ns == duration_ns) else {
+                return Err(format!("{id:?} is not of its duration"));
+            };
+            lane.verify(slots, id, |slot| visit(slot, slot == lane.head))?;
         }
+        Ok(())
     }
 }
 

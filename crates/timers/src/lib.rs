@@ -64,7 +64,8 @@
 //! | [`Timers::rearm`], earlier | `O(log n)` | no |
 //! | [`Timers::rearm`] out of a lane | `O(log n)` | when the heap is full |
 //! | [`Timers::rearm_in_lane`] | `O(1)`; `O(log n)` if it was in no lane or is alone in one | when the heap is full |
-//! | [`Timers::peek`] | `O(1)`; `O(log n)` for each timer to be put back | no |
+//! | [`Timers::look_again_ns`] | `O(1)` | no |
+//! | [`Timers::peek`], [`Timers::peek_due`] | `O(1)`; `O(log n)` for each timer to be put back | no |
 //! | [`Timers::pop_due`] | `O(1)` if nothing is due, else `O(log n)`; the same to put back | no |
 //! | [`Timers::lane`] | `O(log l)` | the first time for each duration |
 //! | [`Timers::get`], [`Timers::deadline`], [`Timers::len`] | `O(1)` | no |

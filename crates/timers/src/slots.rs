@@ -5,6 +5,8 @@
 //! back: new contents gather at the low end, and after a burst the high end can be cut off. A slot that
 //! comes back later starts at a generation which no slot that was cut off has reached.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU32;
@@ -138,6 +140,14 @@ impl<C> Slots<C> {
         }
     }
 
+    /// What lives in a slot, if anything does.
+    pub(crate) fn at(&self, slot: u32) -> Option<&C> {
+        match self.slots.get(slot as usize) {
+            Some(Slot::Live(_, content)) => Some(content),
+            _ => None,
+        }
+    }
+
     /// The handle of what lives in a slot that is taken.
     pub(crate) fn id(&self, slot: u32) -> TimerId {
         match self.slots[slot as usize] {
@@ -206,31 +216,31 @@ impl<C> Slots<C> {
         }
     }
 
-    /// Panics unless the counts are right and the free list has each free slot once.
-    pub(crate) fn check_invariants(&self) {
-        assert_eq!(
-            self.iter().count(),
-            self.live,
-            "the taken slots are counted"
-        );
-        let (mut before, mut slot, mut listed) = (NONE, self.first_free, 0);
-        while slot != NONE {
-            let Slot::Free(free) = self.slots[slot as usize] else {
-                panic!("slot {slot} is on the free list, but not free")
-            };
-            assert_eq!(
-                free.prev, before,
-                "slot {slot} knows the one before it on the free list"
-            );
-            (before, slot, listed) = (slot, free.next, listed + 1);
-        }
-        assert_eq!(
-            before, self.last_free,
-            "the free list ends with its last slot"
-        );
+    /// Says what is wrong unless the counts are right and the free list has each free slot once.
+    pub(crate) fn verify(&self) -> Result<(), String> {
+        let live = self.iter().count();
+        ensure(live == self.live, || {
+            format!("{live} slots are taken, {} are counted", self.live)
+        })?;
         let is_free = |slot: &&Slot<C>| matches!(slot, Slot::Free(_));
         let free = self.slots.iter().filter(is_free).count();
-        assert_eq!(listed, free, "each free slot is on the free list");
+        let (mut before, mut slot, mut listed) = (NONE, self.first_free, 0);
+        // A list that comes round is found by its length.
+        while slot != NONE && listed <= free {
+            let Some(Slot::Free(link)) = self.slots.get(slot as usize) else {
+                return Err(format!("slot {slot} is on the free list, but not free"));
+            };
+            ensure(link.prev == before, || {
+                format!("slot {slot} does not know the one before it on the free list")
+            })?;
+            (before, slot, listed) = (slot, link.next, listed + 1);
+        }
+        ensure(listed == free, || {
+            format!("{free} slots are free, the list of them is of another length")
+        })?;
+        ensure(before == self.last_free, || {
+            "the free list does not end with its last slot".into()
+        })
     }
 }
 
@@ -267,6 +277,11 @@ fn not_taken(slot: u32) -> ! {
     unreachable!("heap, lanes and checked handles name taken slots only, not slot {slot}")
 }
 
+/// An error in words, unless `holds`.
+pub(crate) fn ensure(holds: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(broken()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,12 +301,12 @@ mod tests {
         let last = slots.insert('b');
         assert_eq!((last.slot, last.generation), (0, NonZeroU32::MAX));
         slots.remove(last.slot);
-        slots.check_invariants();
+        assert_eq!(slots.verify(), Ok(()));
 
         let next = slots.insert('c');
         assert_eq!((next.slot, next.generation), (1, NonZeroU32::MIN));
         assert_eq!((slots.get(first), slots.get(last)), (None, None));
-        slots.check_invariants();
+        assert_eq!(slots.verify(), Ok(()));
     }
 
     #[test]
@@ -304,12 +319,12 @@ mod tests {
         wear(&mut slots, 500, 77);
         slots.trim();
         assert_eq!(slots.slots(), FLOOR);
-        slots.check_invariants();
+        assert_eq!(slots.verify(), Ok(()));
 
         let second: Vec<TimerId> = (0..1000).map(|n| slots.insert(n)).collect();
         assert!(second[FLOOR..].iter().all(|id| id.generation.get() == 77));
         assert!(first.iter().all(|&id| !slots.contains(id)));
-        slots.check_invariants();
+        assert_eq!(slots.verify(), Ok(()));
     }
 
     #[test]
@@ -325,7 +340,7 @@ mod tests {
         slots.trim();
         assert_eq!(slots.slots(), 601);
         assert_eq!(slots.fresh, NonZeroU32::MIN.saturating_add(1));
-        slots.check_invariants();
+        assert_eq!(slots.verify(), Ok(()));
     }
 
     #[test]

@@ -189,9 +189,30 @@ impl<T> Timers<T> {
     /// Costs `O(1)`, and `O(log n)` for each timer that was moved later and whose old deadline now
     /// comes up.
     pub fn peek(&mut self) -> Option<(TimerId, u64, &T)> {
-        let slot = self.first_due(u64::MAX)?;
+        self.peek_due(u64::MAX)
+    }
+
+    /// The timer that is due first, if it is due by `now_ns`, with its deadline and value.
+    ///
+    /// Costs `O(1)`, and `O(log n)` for each timer that was moved later and whose old deadline has
+    /// come up by `now_ns`: what was moved and is not due stays where it is.
+    pub fn peek_due(&mut self, now_ns: u64) -> Option<(TimerId, u64, &T)> {
+        let slot = self.first_due(now_ns)?;
         let timer = &self.slots[slot];
         Some((self.slots.id(slot), timer.key.deadline_ns, &timer.value))
+    }
+
+    /// When to look again, in nanoseconds: no timer is due before; `None` if there is none.
+    ///
+    /// Sooner than the first deadline only if a timer was moved later: its old deadline counts until
+    /// it has come up. So an event loop that sleeps until then may find nothing due, once for each
+    /// such timer, but pays nothing for timers that are moved again and again. Where that once is too
+    /// often, [`Timers::peek`] is exact.
+    ///
+    /// Costs `O(1)`.
+    #[must_use]
+    pub fn look_again_ns(&self) -> Option<u64> {
+        self.heap.first().map(|(key, _)| key.deadline_ns)
     }
 
     /// Takes out the timer that is due first, if it is due by `now_ns`; gives its deadline and value.

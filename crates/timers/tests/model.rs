@@ -102,7 +102,15 @@ impl Pair {
                     .map(|&(at, _, timer)| (ids[timer], at, timer));
                 assert_eq!(timers.peek().map(|(id, at, &timer)| (id, at, timer)), first);
             }
-            Op::PopDue { now_ns } => assert_eq!(timers.pop_due(now_ns), model.pop_due(now_ns)),
+            Op::PopDue { now_ns } => {
+                let first = model.sorted.first().filter(|(at, ..)| *at <= now_ns);
+                let first = first.map(|&(at, _, timer)| (ids[timer], at, timer));
+                let due = timers
+                    .peek_due(now_ns)
+                    .map(|(id, at, &timer)| (id, at, timer));
+                assert_eq!(due, first);
+                assert_eq!(timers.pop_due(now_ns), model.pop_due(now_ns));
+            }
         }
     }
 
@@ -110,6 +118,9 @@ impl Pair {
         self.timers.check_invariants();
         assert_eq!(self.timers.len(), self.model.sorted.len());
         assert_eq!(self.timers.is_empty(), self.model.sorted.is_empty());
+        let first = self.model.sorted.first().map(|(at, ..)| *at);
+        assert!(self.timers.look_again_ns() <= first);
+        assert_eq!(self.timers.look_again_ns().is_some(), first.is_some());
         for (timer, &id) in self.ids.iter().enumerate() {
             let entry = self.model.find(timer).map(|at| self.model.sorted[at]);
             assert_eq!(self.timers.deadline(id), entry.map(|entry| entry.0));
