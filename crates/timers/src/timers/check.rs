@@ -72,6 +72,7 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
+    use crate::slots::NONE;
 
     /// Slots 0 to 2 are outside of lanes, 3 to 5 in one, 6 is free.
     fn sound() -> Timers<()> {
@@ -107,9 +108,7 @@ mod tests {
             ("slot 5 does not know the timer before it", |t| {
                 t.slots[5].prev = 3;
             }),
-            ("does not end at its tail", |t| {
-                t.slots[4].next = super::super::NONE
-            }),
+            ("does not end at its tail", |t| t.slots[4].next = NONE),
             ("slot 4 is in LaneId(1), and does not know", |t| {
                 t.slots[4].lane = None;
             }),
