@@ -157,6 +157,8 @@ pub struct Core<T> {
     coming_wait: Option<Duration>,
     running: Option<EventId>,
     now_ns: u64,
+    /// The time was set in this turn.
+    now_is_of_turn: bool,
     /// Neither a wait nor a callback came since the time was set.
     now_is_fresh: bool,
     stats: Stats,
@@ -187,6 +189,7 @@ impl<T> Core<T> {
             coming_wait: None,
             running: None,
             now_ns: 0,
+            now_is_of_turn: false,
             now_is_fresh: false,
             stats: Stats::default(),
         }

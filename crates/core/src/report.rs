@@ -15,13 +15,22 @@ impl<T> Core<T> {
     /// Answers [`Step::Time`]: nanoseconds since an origin of the clock's choosing.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
+        self.now_is_of_turn = true;
         self.now_is_fresh = true;
     }
 
-    /// The time of this turn, as last set.
+    /// The time as it was last set in this turn; `None` if nothing has needed it yet.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_gettimeofday_cached`.
     #[must_use]
-    pub const fn now_ns(&self) -> u64 {
-        self.now_ns
+    pub const fn now_ns(&self) -> Option<u64> {
+        if self.now_is_of_turn {
+            Some(self.now_ns)
+        } else {
+            None
+        }
     }
 
     /// The changes that go with [`Step::Wait`], in the order in which the file descriptors were
@@ -106,6 +115,8 @@ impl<T> Core<T> {
     #[inline]
     pub fn finish(&mut self, id: EventId, payload: Option<T>) -> Option<Leaving<T>> {
         self.running = None;
+        // The callback took its time, also after it may have asked for the time.
+        self.now_is_fresh = false;
         let Some(event) = self.events.get_mut(id) else {
             return Some(Leaving {
                 release: None,

@@ -84,6 +84,7 @@ impl<T> Core<T> {
         }
         self.mode = mode;
         self.now_is_fresh = false;
+        self.now_is_of_turn = false;
         self.phase = Phase::Top;
         Ok(())
     }
@@ -140,6 +141,7 @@ impl<T> Core<T> {
                     };
                     self.fds.prune();
                     self.now_is_fresh = false;
+                    self.now_is_of_turn = false;
                     self.stats.waits += 1;
                     self.phase = Phase::Waiting;
                     return Step::Wait(timeout.finite());

@@ -124,6 +124,40 @@ fn clock_is_read_once_before_a_finite_wait_and_once_after() {
 }
 
 #[test]
+fn time_that_a_callback_asks_for_is_not_taken_for_that_of_the_wait() {
+    let mut core = Loop::new();
+    let second = Some(Duration::from_secs(1));
+    let spec = Spec {
+        timeout: second,
+        ..Spec::new(Kind::Plain)
+    };
+    added(&mut core, spec);
+    let callback = added(&mut core, Spec::new(Kind::Plain));
+    core.activate(callback, Ready::READ).unwrap();
+    core.begin(Mode::UntilEmpty).unwrap();
+    let mut waits = Vec::new();
+    let mut now_ns = 0;
+    while waits.len() < 2 {
+        match core.step() {
+            Step::Time => core.set_now(now_ns),
+            Step::Wait(timeout) => {
+                waits.push(timeout);
+                core.waited();
+            }
+            Step::Run(_) => {
+                core.set_now(now_ns);
+                assert_eq!(core.now_ns(), Some(0));
+                now_ns = 400_000_000;
+                let _ = core.finish(callback, Some("event"));
+            }
+            Step::Done(outcome) => panic!("{outcome:?}"),
+        }
+    }
+    assert_eq!(waits[1], Some(Duration::from_millis(600)));
+    assert_eq!(core.now_ns(), None, "not yet read in the new turn");
+}
+
+#[test]
 fn timeout_that_is_moved_later_costs_one_turn_when_its_old_deadline_comes() {
     let mut core = Loop::new();
     let timeout = |ms| Some(Duration::from_millis(ms));

@@ -1,5 +1,7 @@
 //! What a callback gets.
 
+use std::io;
+
 use evloop_core::EventId;
 use evloop_signals::Signal;
 
@@ -17,6 +19,7 @@ pub struct Cx<'a, S> {
     /// The loop: to add, delete and change events, this one too, and to end the run.
     pub events: &'a mut EventLoop<S>,
     pub(crate) id: EventId,
+    pub(crate) errno: i32,
 }
 
 impl<S> Cx<'_, S> {
@@ -28,6 +31,18 @@ impl<S> Cx<'_, S> {
     #[must_use]
     pub const fn id(&self) -> EventId {
         self.id
+    }
+
+    /// Why the kernel refused a change of interest in the event's source, if this is why the callback
+    /// runs with [`Ready::ERROR`](evloop_changelist::Ready::ERROR). The kernel then holds no interest
+    /// in it; [`EventLoop::add`] asks it again.
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is no counterpart: with its changelist, libevent writes a warning and forgets it.
+    #[must_use]
+    pub fn refusal(&self) -> Option<io::Error> {
+        (self.errno != 0).then(|| io::Error::from_raw_os_error(self.errno))
     }
 }
 

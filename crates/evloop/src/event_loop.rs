@@ -143,6 +143,32 @@ impl<S> EventLoop<S> {
         self.core.common_timeout(timeout);
     }
 
+    /// The time on the loop's clock, whose origin means nothing: read once in a turn, however often it
+    /// is asked for, so that all callbacks of a turn agree on it. [`EventLoop::update_now`] reads
+    /// it anew.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_gettimeofday_cached`.
+    pub fn now(&mut self) -> Duration {
+        Duration::from_nanos(self.core.now_ns().unwrap_or_else(|| self.read_clock()))
+    }
+
+    /// Reads the clock, for the rest of this turn.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_update_cache_time`.
+    pub fn update_now(&mut self) -> Duration {
+        Duration::from_nanos(self.read_clock())
+    }
+
+    fn read_clock(&mut self) -> u64 {
+        let now_ns = self.clock.now_ns();
+        self.core.set_now(now_ns);
+        now_ns
+    }
+
     /// Limits what one turn may run before the kernel is asked again.
     ///
     /// # Compared with libevent
@@ -304,6 +330,7 @@ impl<S> EventLoop<S> {
                 state,
                 events: call.events,
                 id,
+                errno: activation.errno,
             };
             (payload.callback)(&mut cx, activation);
         }
