@@ -196,6 +196,13 @@ impl<T> Core<T> {
     }
 }
 
+impl<T> Core<T> {
+    /// Makes room for so many events more, so that making them allocates nothing.
+    pub fn reserve(&mut self, events: usize) {
+        self.events.reserve(events);
+    }
+}
+
 impl<T> Default for Core<T> {
     fn default() -> Self {
         Self::new()

@@ -81,6 +81,10 @@ impl<V> Slab<V> {
         }
     }
 
+    pub(crate) fn reserve(&mut self, values: usize) {
+        self.slots.reserve(values);
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

@@ -16,6 +16,13 @@ use evloop_pipe::PipeError;
 pub enum NewError {
     /// The backend could not be made: no more file descriptors or memory, or none to be had here.
     Backend(CreateError),
+    /// The backend cannot do what [`Builder::require`](crate::Builder::require) asks for.
+    Unsupported {
+        /// What it cannot do.
+        needed: Capabilities,
+        /// Its name.
+        backend: &'static str,
+    },
     /// The internal pipe could not be made.
     Pipe(PipeError),
     /// The backend does not take the internal pipe.
@@ -26,6 +33,9 @@ impl fmt::Display for NewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backend(error) => error.fmt(f),
+            Self::Unsupported { needed, backend } => {
+                write!(f, "the {backend} backend cannot do {needed:?}")
+            }
             Self::Pipe(_) => f.write_str("the internal pipe could not be made"),
             Self::Control(_) => f.write_str("the internal pipe could not be registered"),
         }
@@ -36,6 +46,7 @@ impl Error for NewError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Backend(error) => error.source(),
+            Self::Unsupported { .. } => None,
             Self::Pipe(source) => Some(source),
             Self::Control(source) => Some(source),
         }

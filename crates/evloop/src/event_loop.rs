@@ -8,17 +8,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evloop_backend::{Backend, Clock, Report};
+use evloop_backend::{Backend, Capabilities, Clock, Report};
 use evloop_catcher::{Catcher, ForkStamp};
 use evloop_changelist::Interest;
 use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
 
+use crate::builder::{Builder, Choice, INTERNAL};
 use crate::clock::MonotonicClock;
 use crate::context::Cx;
 use crate::error::{NewError, RemoveError, RunError};
-use crate::fork::{INTERNAL, new_backend};
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
 use crate::remote::Shared;
 
@@ -33,6 +33,7 @@ use crate::remote::Shared;
 pub struct EventLoop<S> {
     // First, so that the kernel forgets the sources before they are closed.
     pub(crate) backend: Box<dyn Backend>,
+    pub(crate) choice: Choice,
     pub(crate) core: Core<Payload<S>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) catcher: Catcher,
@@ -68,9 +69,14 @@ impl<S> EventLoop<S> {
     ///
     /// `event_base_new`.
     pub fn new() -> Result<Self, NewError> {
+        Builder::new().build()
+    }
+
+    pub(crate) fn with_choice(choice: Choice) -> Result<Self, NewError> {
         let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
         Ok(Self {
-            backend: new_backend(&waker)?,
+            backend: choice.make(&waker)?,
+            choice,
             core: Core::new(),
             clock: Box::new(MonotonicClock::new()),
             catcher: Catcher::new(Arc::clone(&waker)),
@@ -295,7 +301,9 @@ impl<S> EventLoop<S> {
         self.core.waited();
         for report in self.reports.drain(..) {
             if report.token == INTERNAL {
-                if self.waker.needs_drain() {
+                // Edge-triggered, an eventfd need never be read.
+                let is_edge = self.backend.capabilities().contains(Capabilities::EDGE);
+                if self.waker.needs_drain() || !is_edge {
                     self.waker.drain();
                 }
             } else if report.errno == 0 {

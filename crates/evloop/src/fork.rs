@@ -1,38 +1,15 @@
-//! The kernel's side of a loop, made and made anew: at first, in a forked child, and to be rid of
-//! what cannot be deleted.
+//! The kernel's side of a loop, made anew: in a forked child, and to be rid of what cannot be
+//! deleted.
 
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
-use evloop_backend::{Backend, ControlError};
+use evloop_backend::ControlError;
 use evloop_catcher::{Catcher, ForkStamp};
-use evloop_changelist::{Interest, Token, Trigger};
-use evloop_epoll::Epoll;
 use evloop_pipe::Waker;
 use rustix::io::Errno;
 
 use crate::error::NewError;
 use crate::event_loop::EventLoop;
-
-/// The token of the internal pipe: no file descriptor has this number.
-pub(crate) const INTERNAL: Token = Token {
-    slot: u32::MAX,
-    generation: u32::MAX,
-};
-
-/// The system's best backend, with the waker registered.
-pub(crate) fn new_backend(waker: &Waker) -> Result<Box<dyn Backend>, NewError> {
-    let mut backend = Epoll::new().map_err(NewError::Backend)?;
-    backend
-        .add(
-            waker.as_fd().as_raw_fd(),
-            INTERNAL,
-            Interest::READ,
-            Trigger::Edge,
-        )
-        .map_err(NewError::Control)?;
-    Ok(Box::new(backend))
-}
 
 impl<S> EventLoop<S> {
     /// Makes the loop this process's own, in a child that was forked off with it. Until then it
@@ -56,7 +33,7 @@ impl<S> EventLoop<S> {
     /// `event_reinit`.
     pub fn after_fork(&mut self) -> Result<(), NewError> {
         let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
-        self.backend = new_backend(&waker)?;
+        self.backend = self.choice.make(&waker)?;
         self.stamp = ForkStamp::new();
         let catcher = Catcher::new(Arc::clone(&waker));
         for signal in self.core.caught() {
@@ -77,7 +54,7 @@ impl<S> EventLoop<S> {
     /// that was closed behind the loop's back while a duplicate of it lives is reported for ever,
     /// and its number is no longer there to be deleted.
     pub(crate) fn renew_backend(&mut self) -> Result<(), NewError> {
-        self.backend = new_backend(&self.waker)?;
+        self.backend = self.choice.make(&self.waker)?;
         self.restore();
         Ok(())
     }

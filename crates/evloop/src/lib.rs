@@ -5,6 +5,8 @@
 //! and calls its callback with a [`Cx`]: `cx.state`, what the program shares between its callbacks,
 //! and `cx.events`, the loop itself, to add, change and delete events from within.
 //!
+//! The [guide] leads through all of it in ten short chapters, from one timer to several loops.
+//!
 //! # Examples
 //!
 //! A server that returns what it is sent, and says each second how much that was.
@@ -120,11 +122,13 @@
 #![forbid(unsafe_code)]
 
 mod activate;
+mod builder;
 mod clock;
 mod context;
 mod error;
 mod event_loop;
 mod fork;
+pub mod guide;
 mod inspect;
 mod life;
 mod new_event;
@@ -139,6 +143,7 @@ pub use evloop_core::{
 pub use evloop_pipe::PipeError;
 pub use evloop_signals::{Signal, SignalError};
 
+pub use crate::builder::{Builder, Mechanism};
 pub use crate::context::{Caught, Cx};
 pub use crate::error::{
     AddError, DeleteAndWaitError, InsertError, IntoSourceError, LoopGone, NewError, RemoveError,
