@@ -14,7 +14,7 @@ use crate::new_event::needs;
 
 impl<S> EventLoop<S> {
     /// Adds an event again: one that was deleted, or a one-shot from its own callback, or one that
-    /// was [kept](NewEvent::keep). If it is pending already its timeout begins anew, and its edge
+    /// was [kept](crate::NewEvent::keep). If it is pending already its timeout begins anew, and its edge
     /// is re-armed.
     ///
     /// # Errors
