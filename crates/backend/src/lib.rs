@@ -123,7 +123,7 @@
 //! | call | cost |
 //! |---|---|
 //! | [`Backend::add`], [`Backend::delete`] | one system call or two |
-//! | [`Backend::wait`] | one system call, and those that the changes need; in time what the changes and the reports cost, whatever the number of file descriptors held |
+//! | [`Backend::wait`] | one system call, and those that the changes need; in time what the changes and the reports cost; a backend whose mechanism has to be told everything each time says so |
 //! | [`Backend::interest_set`] | what it takes to list everything: for checks, not for the turn of a loop |
 //!
 //! # Order
@@ -200,7 +200,8 @@ pub trait Backend: fmt::Debug {
     ///
     /// An entry of which [`Change::op`] is `None` tells nothing.
     ///
-    /// The cost is that of the changes and of the reports, whatever the number of file descriptors.
+    /// The cost is that of the changes and of the reports, whatever the number of file descriptors
+    /// held, unless the backend says that its mechanism knows no better.
     ///
     /// # Errors
     ///
@@ -265,8 +266,8 @@ pub struct Report {
     pub token: Token,
     /// What is ready. Contains [`Ready::ERROR`] where `errno` is set.
     pub ready: Ready,
-    /// Not 0: the kernel refused a change of this file descriptor for this reason, and no longer
-    /// holds any interest in it.
+    /// Not 0: the kernel refused a change of this file descriptor for this reason, or says that it
+    /// is not open, and no longer holds any interest in it.
     pub errno: i32,
 }
 

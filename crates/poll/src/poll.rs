@@ -1,9 +1,10 @@
 //! The backend: a table of what is held, handed to the kernel at each wait.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
-use evloop_backend::{Backend, Capabilities, ControlError, Report, WaitError};
+use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
 use evloop_changelist::{Entry, EpollOp, Interest, Op, RawFd, Ready, Token, Trigger};
 use libc::pollfd;
 
@@ -157,6 +158,17 @@ impl Backend for Poll {
             .wait(&mut Kernel, self.table.fds_mut(), timeout)?;
         self.table.report(count, reports);
         Ok(())
+    }
+
+    /// What the next wait hands to the kernel, which holds nothing in between.
+    fn interest_set(&self) -> io::Result<Option<Vec<Held>>> {
+        let held = self.held().map(|(fd, token, interest)| Held {
+            fd,
+            token,
+            interest,
+            trigger: Trigger::Level,
+        });
+        Ok(Some(held.collect()))
     }
 }
 

@@ -99,6 +99,7 @@ pub(super) const LAYERS: &[Layer] = &[
             "evloop-core",
             "evloop-epoll",
             "evloop-pipe",
+            "evloop-poll",
             "evloop-signals",
             "evloop-timers",
         ],
