@@ -218,6 +218,10 @@ impl<S> EventLoop<S> {
         let run = Run(self);
         run.0.begin_remote();
         loop {
+            // What ran last may have forked: the rest of the turn is the parent's.
+            if run.0.stamp.is_child() {
+                return Err(RunError::Forked);
+            }
             run.0.take_break();
             match run.0.core.step() {
                 Step::Time => {
@@ -290,9 +294,6 @@ impl<S> EventLoop<S> {
             _ if self.waker.sleep() => timeout,
             _ => Some(Duration::ZERO),
         };
-        if self.stamp.is_child() {
-            return Err(RunError::Forked);
-        }
         let ghosts = self.core.stats().ghosts;
         let waited = self
             .backend
