@@ -1,6 +1,7 @@
 //! The kernel's side of a loop, made anew: in a forked child, and to be rid of what cannot be
 //! deleted.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use evloop_backend::ControlError;
@@ -61,8 +62,18 @@ impl<S> EventLoop<S> {
 
     /// Tells a new backend what the loop wants.
     fn restore(&mut self) {
-        let Self { core, backend, .. } = self;
+        let Self {
+            core,
+            backend,
+            waker,
+            ..
+        } = self;
+        let own = waker.as_fd().as_raw_fd();
         core.restore_fds(|fd, token, interest, trigger| {
+            // Of a source that was closed behind the loop's back, the new waker may have the number.
+            if fd == own {
+                return Err(Errno::BADF.raw_os_error());
+            }
             backend
                 .add(fd, token, interest, trigger)
                 .map_err(|error| errno(&error))
