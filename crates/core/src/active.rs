@@ -4,10 +4,13 @@
 //! `O(1)` and nothing is allocated. A set of 256 bits tells which queues are not empty.
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 
 use crate::event::{Event, Priority, State};
 use crate::slab::{NONE, Slab};
+use crate::verify::ensure;
 
 /// First in, first out.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +48,30 @@ impl Queue {
         }
     }
 
-    fn iter<T>(self, events: &Slab<Event<T>>) -> impl Iterator<Item = u32> {
-        let some = |slot: u32| Some(slot).filter(|slot| *slot != NONE);
-        core::iter::successors(some(self.head), move |slot| some(events[*slot].next))
+    /// Says what is wrong unless its events are linked both ways, in this state, and such as `fits`;
+    /// else how many there are.
+    fn verify<T>(
+        self,
+        events: &Slab<Event<T>>,
+        state: State,
+        fits: impl Fn(&Event<T>) -> bool,
+    ) -> Result<usize, String> {
+        let (mut before, mut slot, mut len) = (NONE, self.head, 0);
+        while slot != NONE {
+            let event = events.at(slot).ok_or("a freed event is active")?;
+            ensure(event.state & State::QUEUED == state && fits(event), || {
+                format!("event {slot} is in the wrong queue")
+            })?;
+            // So it does not come round either: nothing but the head follows nothing.
+            ensure(event.prev == before, || {
+                format!("event {slot} does not know the one before it in its queue")
+            })?;
+            (before, slot, len) = (slot, event.next, len + 1);
+        }
+        ensure(self.tail == before, || {
+            format!("event {before} is last in its queue, and not its tail")
+        })?;
+        Ok(len)
     }
 }
 
@@ -59,6 +83,8 @@ pub(crate) struct ActiveQueues {
     occupied: [u64; LEVELS / 64],
     later: Queue,
     len: usize,
+    /// The greatest `len` there was.
+    most: usize,
 }
 
 /// One for each value of a [`Priority`].
@@ -71,12 +97,22 @@ impl ActiveQueues {
             occupied: [0; LEVELS / 64],
             later: Queue::EMPTY,
             len: 0,
+            most: 0,
         }
     }
 
     /// How many events are in the queues of the priorities; those in the later queue not counted.
     pub(crate) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// The greatest [`ActiveQueues::len`] since [`ActiveQueues::reset_most`].
+    pub(crate) const fn most(&self) -> usize {
+        self.most
+    }
+
+    pub(crate) const fn reset_most(&mut self) {
+        self.most = self.len;
     }
 
     pub(crate) const fn is_later_empty(&self) -> bool {
@@ -105,6 +141,7 @@ impl ActiveQueues {
         self.queues[level].push(events, slot);
         self.occupied[level / 64] |= 1 << (level % 64);
         self.len += 1;
+        self.most = self.most.max(self.len);
     }
 
     /// Puts an event that is in no queue at the end of the later queue.
@@ -139,41 +176,32 @@ impl ActiveQueues {
         }
     }
 
-    /// Panics unless the queues hold exactly the events whose state says so, properly linked.
-    pub(crate) fn check_invariants<T>(&self, events: &Slab<Event<T>>) {
+    /// Says what is wrong unless the queues hold exactly the events whose state says so, properly
+    /// linked.
+    pub(crate) fn verify<T>(&self, events: &Slab<Event<T>>) -> Result<(), String> {
         let mut active = 0;
         for (level, queue) in self.queues.iter().enumerate() {
             let occupied = self.occupied[level / 64] & 1 << (level % 64) != 0;
-            assert_eq!(
-                occupied,
-                queue.head != NONE,
-                "occupied bit of priority {level}"
-            );
-            let mut last = NONE;
-            for slot in queue.iter(events) {
-                let event = &events[slot];
-                assert_eq!(event.state & State::QUEUED, State::ACTIVE);
-                assert_eq!(usize::from(event.spec.priority.0), level);
-                assert_eq!(event.prev, last);
-                last = slot;
-                active += 1;
-            }
-            assert_eq!(queue.tail, last);
+            ensure(occupied == (queue.head != NONE), || {
+                format!("priority {level} has an active event, or is said to have, not both")
+            })?;
+            active += queue.verify(events, State::ACTIVE, |event| {
+                usize::from(event.spec.priority.0) == level
+            })?;
         }
-        assert_eq!(active, self.len);
-        let later = self.later.iter(events).count();
-        assert!(
-            self.later
-                .iter(events)
-                .all(|slot| events[slot].state & State::QUEUED == State::LATER)
-        );
+        let later = self.later.verify(events, State::LATER, |_| true)?;
         let queued = |state| {
-            events
+            let is_queued = events
                 .iter()
-                .filter(|(_, e)| e.state.contains(state))
-                .count()
+                .filter(|(_, event)| event.state.contains(state));
+            is_queued.count()
         };
-        assert_eq!(queued(State::ACTIVE), active);
-        assert_eq!(queued(State::LATER), later);
+        let is_counted = active == self.len && active <= self.most;
+        ensure(is_counted && active == queued(State::ACTIVE), || {
+            format!("{active} active events are in a queue")
+        })?;
+        ensure(later == queued(State::LATER), || {
+            format!("{later} events are in the later queue")
+        })
     }
 }

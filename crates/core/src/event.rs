@@ -147,6 +147,10 @@ pub(crate) struct Event<T> {
     pub(crate) prev: u32,
     pub(crate) next: u32,
     pub(crate) timer: Option<TimerId>,
+    /// How often its callback was run; and how long that took, as far as it was measured.
+    pub(crate) runs: u64,
+    pub(crate) spent_ns: u64,
+    pub(crate) longest_ns: u64,
     /// The front's; away while the front runs the callback.
     pub(crate) payload: Option<T>,
 }
@@ -162,6 +166,9 @@ impl<T> Event<T> {
             prev: NONE,
             next: NONE,
             timer: None,
+            runs: 0,
+            spent_ns: 0,
+            longest_ns: 0,
             payload: Some(payload),
         }
     }
@@ -177,6 +184,16 @@ impl<T> Event<T> {
     /// Whether a loop goes on running for it while it is pending.
     pub(crate) const fn counts(&self) -> bool {
         !self.spec.internal && !self.is_watcher()
+    }
+
+    pub(crate) const fn is_io(&self) -> bool {
+        matches!(self.spec.kind, Kind::Io { .. })
+    }
+
+    /// Whether it is on what it waits for.
+    pub(crate) const fn is_on(&self) -> bool {
+        self.state
+            .intersects(State::PENDING.union(State::LINGERING))
     }
 
     pub(crate) const fn is_watcher(&self) -> bool {

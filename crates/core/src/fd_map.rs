@@ -4,13 +4,16 @@
 //! found by the file descriptor's number; the kernel's reports carry a [`Token`], so that a report
 //! for a file that is gone is told from one for the file that took over its number.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use evloop_changelist::{Changelist, Interest, RawFd, Token, Trigger};
+use evloop_changelist::{Change, Changelist, Interest, RawFd, Token, Trigger};
 use smallvec::SmallVec;
 
 use crate::event::{Event, Kind, Ownership};
 use crate::slab::Slab;
+use crate::verify::ensure;
 
 /// The interest table, and what of it the kernel was not told yet.
 #[derive(Debug)]
@@ -18,10 +21,15 @@ pub(crate) struct FdMap {
     /// By number. Numbers are small: the kernel gives out the lowest that is free.
     entries: Vec<FdEntry>,
     changes: Changelist,
-    /// Changes that came to nothing and were not told.
+    /// Edits of changes.
+    pub(crate) recorded: u64,
+    /// Changes that came to nothing, or whose file descriptor was given up, and were not told.
     pub(crate) skipped: u64,
     /// Changes that were told.
     pub(crate) told: u64,
+    /// How many file descriptors the kernel holds, and the most there were.
+    held: usize,
+    most_held: usize,
 }
 
 /// One file descriptor.
@@ -61,6 +69,39 @@ impl FdEntry {
             .map(|slot| events[*slot].interest())
             .collect()
     }
+
+    /// Says what is wrong unless it and its events agree, and what the kernel holds, or is to be told,
+    /// is what they want.
+    fn verify<T>(
+        &self,
+        events: &Slab<Event<T>>,
+        number: u32,
+        change: Option<&Change>,
+    ) -> Result<(), String> {
+        for (position, slot) in self.events.iter().enumerate() {
+            let event = events.at(*slot).ok_or("has an event that was freed")?;
+            let is_its = matches!(
+                event.spec.kind,
+                Kind::Io { fd, interest, trigger, .. }
+                    if fd == self::fd(number) && trigger == self.trigger && !interest.is_empty()
+            );
+            ensure(is_its && !self.events[..position].contains(slot), || {
+                format!("has event {slot}, which is not its, or twice")
+            })?;
+        }
+        let told = change.map_or(self.held, Change::wanted);
+        ensure(
+            change.is_none_or(|change| change.held() == self.held),
+            || format!("has a change, but not of the {} that is held", self.held),
+        )?;
+        let wanted = self.wanted(events);
+        // Empty where the kernel refused: the events were told so. And what nobody wants any more
+        // may still be held.
+        ensure(
+            told == wanted || told.is_empty() || wanted.is_empty(),
+            || format!("is to be held for {told}, and wanted for {wanted}"),
+        )
+    }
 }
 
 /// What must be asked of the kernel before an event can be on a file descriptor.
@@ -79,8 +120,11 @@ impl FdMap {
         Self {
             entries: Vec::new(),
             changes: Changelist::new(),
+            recorded: 0,
             skipped: 0,
             told: 0,
+            held: 0,
+            most_held: 0,
         }
     }
 
@@ -116,15 +160,43 @@ impl FdMap {
 
     /// The kernel holds `interest` in a file descriptor that [`FdMap::admit`] called `First`.
     pub(crate) fn registered(&mut self, fd: RawFd, interest: Interest, trigger: Trigger) {
+        self.hold(fd, interest);
         let entry = &mut self.entries[index(fd)];
         entry.generation = entry.generation.wrapping_add(1);
-        entry.held = interest;
         entry.held_trigger = trigger;
         entry.trigger = trigger;
         // Of an event that is about to be added it is not known yet.
         if entry.events.is_empty() {
             entry.ownership = Ownership::Owned;
         }
+    }
+
+    /// Notes what the kernel holds for `fd` now.
+    fn hold(&mut self, fd: RawFd, interest: Interest) {
+        let entry = &mut self.entries[index(fd)];
+        self.held -= usize::from(!entry.held.is_empty());
+        self.held += usize::from(!interest.is_empty());
+        self.most_held = self.most_held.max(self.held);
+        entry.held = interest;
+    }
+
+    /// The kernel need not be told what it was to be told of `fd`.
+    fn drop_change(&mut self, fd: RawFd) {
+        self.skipped += u64::from(self.changes.remove(fd).is_some());
+    }
+
+    /// Edits that were merged into a change that was there: each change begins with one.
+    pub(crate) const fn coalesced(&self) -> u64 {
+        let begun = self.told + self.skipped + self.changes.len() as u64;
+        self.recorded.saturating_sub(begun)
+    }
+
+    pub(crate) const fn most_held(&self) -> usize {
+        self.most_held
+    }
+
+    pub(crate) const fn reset_most_held(&mut self) {
+        self.most_held = self.held;
     }
 
     /// Puts an event on its file descriptor, which was admitted, or says again that it wants what
@@ -189,6 +261,7 @@ impl FdMap {
         let change = self
             .changes
             .record(fd, token, entry.held, entry.held_trigger);
+        self.recorded += 1;
         change.set_trigger(trigger);
         entry.trigger = trigger;
         change.add(added);
@@ -226,9 +299,10 @@ impl FdMap {
     /// The kernel was told the changes.
     pub(crate) fn commit(&mut self) {
         self.told += self.changes.len() as u64;
-        for item in self.changes.entries() {
+        for position in 0..self.changes.len() {
+            let item = self.changes.entries()[position];
+            self.hold(item.fd, item.change.wanted());
             let entry = &mut self.entries[index(item.fd)];
-            entry.held = item.change.wanted();
             entry.held_trigger = item.change.trigger();
             entry.quench = false;
         }
@@ -262,11 +336,11 @@ impl FdMap {
 
     /// The kernel refused a change and holds nothing for this registration any more.
     pub(crate) fn refused(&mut self, token: Token) {
-        if let Some(entry) = self.entries.get_mut(token.slot as usize)
+        if let Some(entry) = self.entries.get(token.slot as usize)
             && entry.generation == token.generation
         {
-            entry.held = Interest::empty();
-            self.changes.remove(fd(token.slot));
+            self.hold(fd(token.slot), Interest::empty());
+            self.drop_change(fd(token.slot));
         }
     }
 
@@ -279,15 +353,17 @@ impl FdMap {
         if !entry.events.is_empty() || entry.held.is_empty() {
             return false;
         }
-        entry.held = Interest::empty();
         entry.quench = false;
-        self.changes.remove(fd);
+        self.hold(fd, Interest::empty());
+        self.drop_change(fd);
         true
     }
 
     /// Forgets what the kernel holds, and what it was to be told.
     pub(crate) fn forget(&mut self) {
+        self.skipped += self.changes.len() as u64;
         self.changes.clear();
+        self.held = 0;
         for entry in &mut self.entries {
             entry.held = Interest::empty();
             entry.quench = false;
@@ -333,44 +409,30 @@ impl FdMap {
             })
     }
 
-    /// Panics unless the table and the events agree.
-    pub(crate) fn check_invariants<T>(&self, events: &Slab<Event<T>>) {
-        self.changes.check_invariants();
-        for (slot, entry) in (0..).zip(&self.entries) {
-            for event in &entry.events {
-                let Kind::Io {
-                    fd,
-                    interest,
-                    trigger,
-                    ..
-                } = events[*event].spec.kind
-                else {
-                    panic!("event {event} of file descriptor {slot} is not for one");
-                };
-                assert_eq!(index(fd), slot as usize);
-                assert_eq!(trigger, entry.trigger, "trigger of file descriptor {fd}");
-                assert!(
-                    !interest.is_empty(),
-                    "a paused event is on file descriptor {fd}"
-                );
-            }
-            let told = match self.changes.get(fd(slot)) {
-                Some(change) => {
-                    assert_eq!(change.held(), entry.held, "held for file descriptor {slot}");
-                    change.wanted()
-                }
-                None => entry.held,
-            };
-            let wanted = entry.wanted(events);
-            if wanted.is_empty() {
-                continue;
-            }
-            // Empty where the kernel refused: the event was told so.
-            assert!(
-                told == wanted || told.is_empty(),
-                "file descriptor {slot}: {told:?}"
-            );
+    /// Says what is wrong unless the table, the changes and the events agree.
+    pub(crate) fn verify<T>(&self, events: &Slab<Event<T>>) -> Result<(), String> {
+        for item in self.changes.entries() {
+            let found = self.changes.get(item.fd);
+            let is_known = usize::try_from(item.fd).is_ok_and(|fd| fd < self.entries.len());
+            let is_found = found.is_some_and(|change| core::ptr::eq(change, &item.change));
+            ensure(is_known && is_found, || {
+                format!("the change of file descriptor {} is not found", item.fd)
+            })?;
         }
+        let mut held = 0;
+        for (slot, entry) in (0..).zip(&self.entries) {
+            entry
+                .verify(events, slot, self.changes.get(fd(slot)))
+                .map_err(|broken| format!("file descriptor {slot} {broken}"))?;
+            held += usize::from(!entry.held.is_empty());
+        }
+        ensure(held == self.held && held <= self.most_held, || {
+            format!("{held} file descriptors are held, {} counted", self.held)
+        })?;
+        let told = self.told + self.skipped + self.changes.len() as u64;
+        ensure(told <= self.recorded, || {
+            format!("{told} changes were made of {} edits", self.recorded)
+        })
     }
 }
 

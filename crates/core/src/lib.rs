@@ -46,7 +46,7 @@
 //! | a step | `O(1)`, `+ O(log n)` for each timeout that is due |
 //!
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
-//! will be. An event takes a slot of about 150 bytes and its payload; a file descriptor 48 bytes, and
+//! will be. An event takes a slot of about 100 bytes and its payload; a file descriptor 48 bytes, and
 //! 4 more in the changelist, for each number up to the highest.
 //!
 //! # Why a step machine
@@ -99,8 +99,10 @@ mod life;
 mod report;
 mod run;
 mod slab;
+mod stats;
 mod step;
 mod timeout;
+mod verify;
 mod watch;
 
 use alloc::vec::Vec;
@@ -114,17 +116,20 @@ use crate::event::Event;
 use crate::fd_map::FdMap;
 use crate::run::Requests;
 use crate::slab::Slab;
+use crate::stats::Most;
 use crate::step::Phase;
 use crate::watch::Watchers;
 
 pub use crate::activate::DEFERRED;
 pub use crate::error::{AddError, InsertError, NoSuchEvent, Reentrant};
 pub use crate::event::{Kind, Ownership, Priority, Spec};
-pub use crate::inspect::{EventInfo, Stats};
+pub use crate::inspect::EventInfo;
 pub use crate::life::{Demand, Leaving, Release};
 pub use crate::run::{Limits, Mode, Outcome};
 pub use crate::slab::EventId;
+pub use crate::stats::{LATE, Peak, Peaks, Stats};
 pub use crate::step::{Activation, Step};
+pub use crate::verify::Defect;
 
 /// The loop: its events, what they wait for, and where in the turn it is.
 ///
@@ -162,6 +167,7 @@ pub struct Core<T> {
     /// Neither a wait nor a callback came since the time was set.
     now_is_fresh: bool,
     stats: Stats,
+    most: Most,
 }
 
 impl<T> Core<T> {
@@ -192,6 +198,7 @@ impl<T> Core<T> {
             now_is_of_turn: false,
             now_is_fresh: false,
             stats: Stats::default(),
+            most: Most::default(),
         }
     }
 }

@@ -322,6 +322,7 @@ impl<T> Core<T> {
         if !event.state.contains(State::PENDING) {
             event.state.insert(State::PENDING);
             self.pending += usize::from(event.counts());
+            self.most.pending = self.most.pending.max(self.pending);
         }
     }
 
@@ -383,6 +384,6 @@ impl<T> Core<T> {
     }
 }
 
-fn bit(signal: Signal) -> u64 {
+pub(crate) fn bit(signal: Signal) -> u64 {
     1 << (signal.number() - 1)
 }

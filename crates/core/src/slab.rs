@@ -4,8 +4,12 @@
 //! event from the new one. A slot whose generation would come round is retired, so a handle never
 //! reaches a later event, however often a slot is used.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
+
+use crate::verify::ensure;
 
 /// Names one event of one loop, for as long as the event lives.
 ///
@@ -156,6 +160,36 @@ impl<V> Slab<V> {
         }
     }
 
+    /// The event in `slot`, if it is in use.
+    pub(crate) fn at(&self, slot: u32) -> Option<&V> {
+        match &self.slots.get(slot as usize)?.content {
+            Content::Used(value) => Some(value),
+            Content::Free(_) => None,
+        }
+    }
+
+    /// Says what is wrong unless the events are counted, and the free list holds free slots only, each
+    /// once.
+    pub(crate) fn verify(&self) -> Result<(), String> {
+        let used = self.iter().count();
+        ensure(used == self.len, || {
+            format!("{used} events live, {} are counted", self.len)
+        })?;
+        let free = self.slots.len() - used;
+        let (mut slot, mut listed) = (self.free, 0);
+        while slot != NONE {
+            let Some(Content::Free(next)) = self.slots.get(slot as usize).map(|s| &s.content)
+            else {
+                return Err(format!("slot {slot} is on the free list, and not free"));
+            };
+            listed += 1;
+            // Retired slots are free and on no list.
+            ensure(listed <= free, || "the free list comes round".into())?;
+            slot = *next;
+        }
+        Ok(())
+    }
+
     /// The handle of the event in `slot`, which is in use.
     pub(crate) fn id_at(&self, slot: u32) -> EventId {
         let entry = &self.slots[slot as usize];
@@ -244,5 +278,23 @@ mod tests {
         let id = slab.insert(());
         assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
         assert_eq!(EventId::from_bits(7), None);
+    }
+    #[test]
+    fn broken_free_list_and_wrong_count_are_found() {
+        let faults: [fn(&mut Slab<char>); 4] = [
+            |slab| slab.len = 2,
+            |slab| slab.free = 0,
+            |slab| slab.free = 9,
+            |slab| slab.slots[1].content = Content::Free(1),
+        ];
+        for break_it in faults {
+            let mut slab = Slab::new();
+            let _used = slab.insert('a');
+            let freed = slab.insert('b');
+            slab.remove(freed);
+            assert_eq!(slab.verify(), Ok(()));
+            break_it(&mut slab);
+            assert!(slab.verify().is_err());
+        }
     }
 }

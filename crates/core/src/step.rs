@@ -169,10 +169,13 @@ impl<T> Core<T> {
                     Next::Done if self.is_work_done(level) => return self.done(Outcome::Done),
                     Next::Done | Next::Leave => self.phase = Phase::Top,
                     Next::Time => return Step::Time,
-                    Next::Limit if self.mode == Mode::NonBlocking => {
-                        return self.done(Outcome::Done);
+                    Next::Limit => {
+                        self.stats.throttled_turns += 1;
+                        if self.mode == Mode::NonBlocking {
+                            return self.done(Outcome::Done);
+                        }
+                        self.phase = Phase::Top;
                     }
-                    Next::Limit => self.phase = Phase::Top,
                 },
             }
         }
@@ -301,6 +304,7 @@ impl<T> Core<T> {
     fn run_watcher(&mut self, slot: u32) -> Step {
         let id = self.events.id_at(slot);
         self.events[slot].state.insert(State::RUNNING);
+        self.events[slot].runs += 1;
         if !self.events[slot].spec.persistent {
             self.linger(slot);
         }
@@ -327,6 +331,7 @@ impl<T> Core<T> {
             errno: core::mem::take(&mut event.errno),
         };
         event.state.insert(State::RUNNING);
+        event.runs += 1;
         let internal = event.spec.internal;
         if !event.spec.persistent {
             self.linger(slot);

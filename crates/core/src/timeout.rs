@@ -9,6 +9,7 @@ use crate::Core;
 use crate::error::NoSuchEvent;
 use crate::event::State;
 use crate::slab::EventId;
+use crate::stats::LATE_NS;
 
 impl<T> Core<T> {
     /// Changes an event's timeout. If it is pending the new one runs from now, and it is active
@@ -58,16 +59,18 @@ impl<T> Core<T> {
     pub(crate) fn start_timer(&mut self, slot: u32, timeout: Duration, now_ns: u64) {
         self.forget_expiry(slot);
         let timer = self.events[slot].timer;
-        self.events[slot].timer = Some(match (timer, self.lane(timeout)) {
-            (Some(timer), lane) => {
-                self.rearm(timer, lane, timeout, now_ns);
-                timer
+        let lane = self.lane(timeout);
+        if let Some(timer) = timer {
+            return self.rearm(timer, lane, timeout, now_ns);
+        }
+        self.events[slot].timer = Some(match lane {
+            Some(lane) => self.timers.insert_in_lane(lane, now_ns, slot),
+            None => {
+                let deadline_ns = now_ns.saturating_add(nanoseconds(timeout));
+                self.timers.insert(deadline_ns, slot)
             }
-            (None, Some(lane)) => self.timers.insert_in_lane(lane, now_ns, slot),
-            (None, None) => self
-                .timers
-                .insert(now_ns.saturating_add(nanoseconds(timeout)), slot),
         });
+        self.most.timers = self.most.timers.max(self.timers.len());
     }
 
     /// Moves a timer to `timeout` after `from_ns`.
@@ -115,6 +118,9 @@ impl<T> Core<T> {
     /// Makes active what is due, in deadline order.
     pub(crate) fn expire(&mut self) {
         while let Some((timer, deadline_ns, &slot)) = self.timers.peek_due(self.now_ns) {
+            let late_ns = self.now_ns - deadline_ns;
+            self.stats.late_timers += u64::from(late_ns > LATE_NS);
+            self.most.late_ns = self.most.late_ns.max(late_ns);
             let event = &mut self.events[slot];
             match event.spec.timeout.filter(|_| event.spec.persistent) {
                 Some(interval) => {

@@ -1,6 +1,10 @@
 //! Watchers: callbacks before each wait and after it, in the order in which they were added.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
+
+use crate::verify::ensure;
 
 /// The events of one kind of watcher, and how far this turn is through them. A watcher that is
 /// added meanwhile is for the next turn; one that is taken out, be it the one that runs, makes none
@@ -27,6 +31,23 @@ impl Watchers {
             self.next -= usize::from(position < self.next);
             self.end -= usize::from(position < self.end);
         }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Says what is wrong unless each watcher is there once, and the turn is somewhere among them.
+    pub(crate) fn verify(&self) -> Result<(), String> {
+        let slots = &self.slots;
+        for (position, slot) in slots.iter().enumerate() {
+            ensure(!slots[..position].contains(slot), || {
+                format!("event {slot} watches twice")
+            })?;
+        }
+        ensure(self.next <= self.end && self.end <= slots.len(), || {
+            "the turn is past the last watcher".into()
+        })
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -81,5 +102,20 @@ mod tests {
         assert_eq!(seen, [0, 1, 2, 3]);
         watchers.rewind();
         assert_eq!(watchers.advance(), Some(2));
+    }
+    #[test]
+    fn watcher_that_is_there_twice_and_a_turn_gone_astray_are_found() {
+        let faults: [fn(&mut Watchers); 3] = [
+            |watchers| watchers.slots.push(7),
+            |watchers| watchers.next = 1,
+            |watchers| watchers.end = 2,
+        ];
+        for break_it in faults {
+            let mut watchers = Watchers::default();
+            watchers.insert(7);
+            assert_eq!(watchers.verify(), Ok(()));
+            break_it(&mut watchers);
+            assert!(watchers.verify().is_err());
+        }
     }
 }
