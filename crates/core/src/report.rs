@@ -6,6 +6,8 @@ use evloop_changelist::{Ready, Token};
 use evloop_signals::Signal;
 
 use crate::Core;
+#[cfg(doc)]
+use crate::Step;
 use crate::event::State;
 use crate::life::Leaving;
 use crate::slab::EventId;
