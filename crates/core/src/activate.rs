@@ -102,15 +102,7 @@ impl<T> Core<T> {
     }
 
     pub(crate) fn make_active(&mut self, slot: u32, ready: Ready) {
-        let event = &mut self.events[slot];
-        event.ready |= ready;
-        if event.state.contains(State::ACTIVE) {
-            return;
-        }
-        if event.state.contains(State::LATER) {
-            self.active.unlink(&mut self.events, slot);
-        }
-        self.active.push(&mut self.events, slot);
+        self.active.activate(&mut self.events, slot, ready);
     }
 }
 

@@ -8,6 +8,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 
+use evloop_changelist::Ready;
+
 use crate::event::{Event, Priority, State};
 use crate::slab::{NONE, Slab};
 use crate::verify::ensure;
@@ -130,6 +132,20 @@ impl ActiveQueues {
     /// The event that has been longest in the queue of this priority.
     pub(crate) fn first(&self, priority: Priority) -> Option<u32> {
         Some(self.queues[usize::from(priority.0)].head).filter(|slot| *slot != NONE)
+    }
+
+    /// Makes an event active for one more reason: puts it at the end of its priority's queue, unless
+    /// it is in that already.
+    pub(crate) fn activate<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32, ready: Ready) {
+        let event = &mut events[slot];
+        event.ready |= ready;
+        if event.state.contains(State::ACTIVE) {
+            return;
+        }
+        if event.state.contains(State::LATER) {
+            self.unlink(events, slot);
+        }
+        self.push(events, slot);
     }
 
     /// Puts an event that is in no queue at the end of its priority's.

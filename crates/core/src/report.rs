@@ -72,17 +72,10 @@ impl<T> Core<T> {
             self.fds.quench(&self.events, token);
             return;
         }
-        for position in 0..slots.len() {
-            let Some(&slot) = self
-                .fds
-                .reported(token)
-                .and_then(|slots| slots.get(position))
-            else {
-                break;
-            };
+        for &slot in slots {
             let ready = ready.for_interest(self.events[slot].interest());
             if !ready.is_empty() {
-                self.make_active(slot, ready);
+                self.active.activate(&mut self.events, slot, ready);
             }
         }
     }
