@@ -281,7 +281,7 @@ impl From<evloop_core::InsertError> for AddError {
     }
 }
 
-const FORKED: &str = "the loop is the parent process's (see EventLoop::after_fork)";
+pub(crate) const FORKED: &str = "the loop is the parent process's (see EventLoop::after_fork)";
 
 /// The loop was dropped. See [`Remote`](crate::Remote).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use evloop_backend::{Backend, Capabilities, Clock, Report};
 use evloop_catcher::{Catcher, ForkStamp};
 use evloop_changelist::Interest;
-use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
+use evloop_core::{Activation, Core, EventId, Leaving, Limits, Mode, Outcome, Priority, Step};
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
 
@@ -44,6 +44,10 @@ pub struct EventLoop<S> {
     pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
     pub(crate) reports: Vec<Report>,
+    /// Label and place of the event whose callback runs.
+    pub(crate) running_as: (&'static str, &'static Location<'static>),
+    /// Each callback is measured.
+    pub(crate) is_measuring: bool,
 }
 
 /// A callback, whatever its event waits for.
@@ -84,6 +88,8 @@ impl<S> EventLoop<S> {
             shared: None,
             stamp: ForkStamp::new(),
             reports: Vec::new(),
+            running_as: ("", Location::caller()),
+            is_measuring: false,
         })
     }
 
@@ -300,6 +306,9 @@ impl<S> EventLoop<S> {
             .wait(self.core.changes(), timeout, &mut self.reports);
         let woken = self.waker.awake();
         self.core.waited();
+        if self.reports.is_empty() {
+            self.core.count_empty_wait();
+        }
         for report in self.reports.drain(..) {
             if report.token == INTERNAL {
                 // Edge-triggered, an eventfd need never be read.
@@ -314,6 +323,7 @@ impl<S> EventLoop<S> {
             }
         }
         if woken {
+            self.core.count_wakeup();
             self.catcher
                 .take(|signal, count| self.core.catch(signal, count));
             self.take_posted();
@@ -329,12 +339,15 @@ impl<S> EventLoop<S> {
     fn call(&mut self, activation: Activation, state: &mut S) -> Result<(), RunError> {
         let id = activation.id;
         let payload = self.core.take(id);
+        let began_ns = self.is_measuring.then(|| self.clock.now_ns());
         let mut call = Call {
             events: self,
             id,
             payload,
+            began_ns,
         };
         if let Some(payload) = &mut call.payload {
+            call.events.running_as = (payload.label, payload.place);
             let mut cx = Cx {
                 state,
                 events: call.events,
@@ -362,14 +375,26 @@ struct Call<'a, S> {
     events: &'a mut EventLoop<S>,
     id: EventId,
     payload: Option<Payload<S>>,
+    /// When it began, if it is measured.
+    began_ns: Option<u64>,
 }
 
 impl<S> Call<'_, S> {
     fn finish(mut self) -> Result<(), RemoveError> {
-        match self.events.core.finish(self.id, self.payload.take()) {
+        match self.end() {
             None => Ok(()),
             Some(leaving) => self.events.let_go(leaving),
         }
+    }
+
+    /// Gives the payload back.
+    fn end(&mut self) -> Option<Leaving<Payload<S>>> {
+        if let Some(began_ns) = self.began_ns {
+            let time_ns = self.events.clock.now_ns().saturating_sub(began_ns);
+            let time = Duration::from_nanos(time_ns);
+            self.events.core.measured(self.id, time);
+        }
+        self.events.core.finish(self.id, self.payload.take())
     }
 }
 
@@ -377,7 +402,7 @@ impl<S> Drop for Call<'_, S> {
     /// The callback panicked.
     fn drop(&mut self) {
         if self.payload.is_some()
-            && let Some(leaving) = self.events.core.finish(self.id, self.payload.take())
+            && let Some(leaving) = self.end()
         {
             let released = self.events.let_go(leaving);
             debug_assert!(released.is_ok(), "{released:?}");

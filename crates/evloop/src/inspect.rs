@@ -1,24 +1,29 @@
-//! Looking at a loop: its events, its counters, and a table of both to read.
+//! Looking at a loop: its events, its counters, and what it can do.
 
-use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
 use evloop_backend::Capabilities;
-use evloop_core::{EventId, EventInfo, Kind, Stats};
+use evloop_core::{EventId, EventInfo, Peak, Peaks, Stats};
 
 use crate::event_loop::EventLoop;
+use crate::table::Table;
 
-/// What can be told of one event.
+/// What can be told of one event, as it was when it was asked for.
+///
+/// # Compared with libevent
+///
+/// What `event_base_foreach_event` passes to its callback, and what the getters tell of it. There an
+/// event has neither a name nor a place, and counts nothing.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct Described {
-    /// Its state, and what it waits for.
+pub struct Snapshot {
+    /// Its state, what it waits for, and how often it ran.
     pub event: EventInfo,
     /// Its name: see [`NewEvent::label`](crate::NewEvent::label).
     pub label: &'static str,
-    /// Where it was added first; `None` while its callback runs.
-    pub place: Option<&'static Location<'static>>,
+    /// Where in the program it was added first.
+    pub place: &'static Location<'static>,
     /// How long it is until its timeout expires, if one runs.
     pub left: Option<Duration>,
 }
@@ -34,29 +39,115 @@ impl<S> EventLoop<S> {
         self.core.info(id)
     }
 
-    /// All events that were not freed.
+    /// What can be told of an event, its name and place as well; `None` if it was freed. Reads the
+    /// clock.
     ///
     /// # Compared with libevent
     ///
-    /// `event_base_foreach_event`.
-    pub fn iter(&self) -> impl Iterator<Item = Described> {
-        let now_ns = self.clock.now_ns();
-        self.core.iter().map(move |event| {
-            let payload = self.core.payload(event.id);
-            let left = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns));
-            Described {
-                event,
-                label: payload.map_or("(runs now)", |payload| payload.label),
-                place: payload.map(|payload| payload.place),
-                left: event.deadline_ns.map(left),
-            }
-        })
+    /// `event_pending` and the getters.
+    #[must_use]
+    pub fn snapshot(&self, id: EventId) -> Option<Snapshot> {
+        let event = self.core.info(id)?;
+        Some(self.describe(event, self.clock.now_ns()))
     }
 
-    /// The counters.
+    /// All events that were not freed, in no order that means anything. Reads the clock, once.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_foreach_event`, which does not see events that are neither pending nor active.
+    pub fn iter(&self) -> impl Iterator<Item = Snapshot> {
+        let now_ns = self.clock.now_ns();
+        let events = self.core.iter();
+        events.map(move |event| self.describe(event, now_ns))
+    }
+
+    fn describe(&self, event: EventInfo, now_ns: u64) -> Snapshot {
+        let payload = self.core.payload(event.id);
+        // The payload is away while the callback runs.
+        let (label, place) =
+            payload.map_or(self.running_as, |payload| (payload.label, payload.place));
+        let left = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns));
+        Snapshot {
+            event,
+            label,
+            place,
+            left: event.deadline_ns.map(left),
+        }
+    }
+
+    /// Measures from now on how long each callback takes, watchers too: two readings of the clock a
+    /// callback. What they come to is [`EventInfo::callback_time`] and
+    /// [`EventInfo::longest_callback`], and a column of the [table](EventLoop::table).
+    ///
+    /// Counted without being asked for is how often each runs, [`EventInfo::runs`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is nothing of the kind there.
+    pub const fn start_measuring(&mut self) {
+        self.is_measuring = true;
+    }
+
+    /// Measures the callbacks no longer. What was measured stays. One that runs now is measured to its
+    /// end.
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is nothing of the kind there.
+    pub const fn stop_measuring(&mut self) {
+        self.is_measuring = false;
+    }
+
+    /// The counters. `O(1)`.
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is nothing of the kind there.
     #[must_use]
     pub const fn stats(&self) -> Stats {
         self.core.stats()
+    }
+
+    /// The high-water marks: the most events, timeouts and sources there were at a time, and how late
+    /// a timeout expired at the latest. `O(1)`.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_get_max_events`.
+    #[must_use]
+    pub const fn peaks(&self) -> Peaks {
+        self.core.peaks()
+    }
+
+    /// Begins anew with these high-water marks: each is what there is now, and the lateness nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use evloop::{EventLoop, Peak};
+    ///
+    /// let mut events = EventLoop::<()>::new()?;
+    /// for _ in 0..3 {
+    ///     events.timer(Duration::ZERO).add(|_| ())?;
+    /// }
+    /// let _outcome = events.run(&mut ())?;
+    /// assert_eq!(events.peaks().timers, 3);
+    ///
+    /// events.reset_peaks(Peak::TIMERS | Peak::LATENESS);
+    /// assert_eq!(events.peaks().timers, 0);
+    /// assert_eq!(events.peaks().active, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_get_max_events` with `clear`. There a mark becomes 0, and is too low until something
+    /// is added.
+    pub fn reset_peaks(&mut self, which: Peak) {
+        self.core.reset_peaks(which);
     }
 
     /// How many events were not freed.
@@ -110,7 +201,7 @@ impl<S> EventLoop<S> {
         self.backend.capabilities()
     }
 
-    /// The events as a table to read, a line each.
+    /// The events as a table to read, a line each, in the order of [`EventLoop::iter`].
     ///
     /// # Compared with libevent
     ///
@@ -120,79 +211,13 @@ impl<S> EventLoop<S> {
         Table { events: self }
     }
 
-    /// Panics unless everything that the loop records agrees with everything else. For tests.
+    /// Panics unless everything that the loop records agrees with everything else. For tests; a program
+    /// that checks itself calls [`EventLoop::verify`].
     ///
     /// # Panics
     ///
     /// If there is a defect in the loop.
     pub fn check_invariants(&self) {
         self.core.check_invariants();
-    }
-}
-
-/// The events of a loop, to be printed: [`EventLoop::table`].
-#[derive(Debug)]
-pub struct Table<'a, S> {
-    events: &'a EventLoop<S>,
-}
-
-impl<S> fmt::Display for Table<'_, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<16} {:<24} {:>8} {:<10} {:>12}  added at",
-            "event", "waits for", "priority", "state", "timeout in"
-        )?;
-        for Described {
-            event,
-            label,
-            place,
-            left,
-        } in self.events.iter()
-        {
-            let state = match (event.pending, event.active) {
-                (_, Some(_)) => "active",
-                (true, None) => "pending",
-                (false, None) => "idle",
-            };
-            let left = left.map_or_else(|| "-".to_owned(), |left| format!("{left:.1?}"));
-            let priority = event.priority.0;
-            let what = WaitsFor(event.kind).to_string();
-            write!(
-                f,
-                "{label:<16} {what:<24} {priority:>8} {state:<10} {left:>12}  "
-            )?;
-            match place {
-                Some(place) => writeln!(f, "{}:{}", place.file(), place.line())?,
-                None => writeln!(f, "-")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-struct WaitsFor(Kind);
-
-impl fmt::Display for WaitsFor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Kind::Io {
-                fd,
-                interest,
-                trigger,
-                ..
-            } => {
-                write!(f, "fd {fd} {trigger:?} ")?;
-                bitflags::parser::to_writer(&interest, f)
-            }
-            Kind::Signal(signal) => signal.fmt(f),
-            Kind::Plain => f.write_str("-"),
-            Kind::Always(interest) => {
-                f.write_str("always ready ")?;
-                bitflags::parser::to_writer(&interest, f)
-            }
-            Kind::Prepare => f.write_str("before the wait"),
-            Kind::Check => f.write_str("after the wait"),
-        }
     }
 }

@@ -133,12 +133,15 @@ mod inspect;
 mod life;
 mod new_event;
 mod remote;
+mod table;
+mod verify;
 
-pub use evloop_backend::{Capabilities, ControlError, WaitError};
+pub use evloop_backend::{Capabilities, ControlError, Held, WaitError};
 pub use evloop_catcher::CatchError;
 pub use evloop_changelist::{Interest, RawFd, Ready, Trigger};
 pub use evloop_core::{
-    DEFERRED, EventId, EventInfo, Kind, Limits, Mode, Outcome, Ownership, Priority, Stats,
+    DEFERRED, Defect, EventId, EventInfo, Kind, LATE, Limits, Mode, Outcome, Ownership, Peak,
+    Peaks, Priority, Stats,
 };
 pub use evloop_pipe::PipeError;
 pub use evloop_signals::{Signal, SignalError};
@@ -150,9 +153,11 @@ pub use crate::error::{
     RunError,
 };
 pub use crate::event_loop::EventLoop;
-pub use crate::inspect::{Described, Table};
+pub use crate::inspect::Snapshot;
 pub use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
 pub use crate::remote::{Remote, Reply};
+pub use crate::table::Table;
+pub use crate::verify::{Mismatch, VerifyError};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]
