@@ -85,6 +85,9 @@ pub struct Spec {
     pub persistent: bool,
     /// A one-shot event that was not added again is not freed after its callback.
     pub keep: bool,
+    /// Its callback runs once for each delivery of its signal, not once for all that came. When it
+    /// runs for one it queues up again for the others, also if it is one-shot.
+    pub each: bool,
     /// It keeps no loop running, and does not count.
     pub internal: bool,
     /// How urgent it is.
@@ -102,6 +105,7 @@ impl Spec {
             kind,
             persistent: false,
             keep: false,
+            each: false,
             internal: false,
             priority: Priority::NORMAL,
             timeout: None,

@@ -31,7 +31,8 @@
 //!
 //! - Among active events of one priority: in the order in which they became active.
 //! - Several events of one file descriptor, or of one signal, become active in the order in which
-//!   they were added.
+//!   they were added. One that runs for [each](Spec::each) delivery is active again for the next when
+//!   it runs for one.
 //! - Timeouts become active by deadline, and those with equal deadlines in the order in which they
 //!   were started; after the I/O of the same turn.
 //!

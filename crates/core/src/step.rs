@@ -39,8 +39,12 @@ pub struct Activation {
     pub id: EventId,
     /// All that happened since its callback ran last.
     pub ready: Ready,
-    /// How often its signal was caught since.
+    /// How often its signal was caught since. No more than 1 if its callback runs for
+    /// [each](crate::Spec::each) delivery.
     pub count: u64,
+    /// Deliveries for which its callback is still to run, each in its turn: it is active for them
+    /// already.
+    pub left: u64,
     /// Where the kernel refused a change of interest in its file descriptor: why. Else 0.
     pub errno: i32,
 }
@@ -314,6 +318,7 @@ impl<T> Core<T> {
             id,
             ready: Ready::empty(),
             count: 0,
+            left: 0,
             errno: 0,
         })
     }
@@ -324,10 +329,17 @@ impl<T> Core<T> {
         let id = self.events.id_at(slot);
         let event = &mut self.events[slot];
         let level = event.spec.priority;
+        let count = if event.spec.each {
+            event.count.min(1)
+        } else {
+            event.count
+        };
+        event.count -= count;
         let activation = Activation {
             id,
             ready: core::mem::replace(&mut event.ready, Ready::empty()),
-            count: core::mem::take(&mut event.count),
+            count,
+            left: event.count,
             errno: core::mem::take(&mut event.errno),
         };
         event.state.insert(State::RUNNING);
@@ -340,6 +352,10 @@ impl<T> Core<T> {
         {
             // It was heard of in another way: its interval begins now.
             self.rearm(timer, self.lane(interval), interval, self.now_ns);
+        }
+        if activation.left > 0 {
+            // As if the others came now. The callback may still delete them.
+            self.make_active(slot, Ready::SIGNAL);
         }
         self.stats.count(activation.ready, internal);
         self.running = Some(id);

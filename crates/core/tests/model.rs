@@ -52,6 +52,7 @@ pub(crate) struct Called {
     pub(crate) event: usize,
     pub(crate) ready: Ready,
     pub(crate) count: u64,
+    pub(crate) left: u64,
 }
 
 /// The file descriptors of a program.
@@ -154,13 +155,18 @@ impl Real {
                     self.check_kernel();
                 }
                 Step::Run(Activation {
-                    id, ready, count, ..
+                    id,
+                    ready,
+                    count,
+                    left,
+                    ..
                 }) => {
                     let event = self.core.take(id).unwrap();
                     trace.push(Called {
                         event,
                         ready,
                         count,
+                        left,
                     });
                     for op in script.next() {
                         self.apply(&op);
@@ -264,20 +270,16 @@ fn any_kind() -> impl Strategy<Value = Kind> {
 
 fn any_spec() -> impl Strategy<Value = Spec> {
     let timeout = proptest::option::of(any_timeout());
-    (
-        any_kind(),
-        any::<bool>(),
-        any::<bool>(),
-        any_priority(),
-        timeout,
-    )
-        .prop_map(|(kind, persistent, keep, priority, timeout)| Spec {
+    (any_kind(), any::<[bool; 3]>(), any_priority(), timeout).prop_map(
+        |(kind, [persistent, keep, each], priority, timeout)| Spec {
             persistent,
             keep,
+            each,
             priority,
             timeout,
             ..Spec::new(kind)
-        })
+        },
+    )
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -338,11 +340,34 @@ fn any_queue_op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn any_queue_part() -> impl Strategy<Value = Part> {
+/// Events for two signals, and deliveries of them.
+fn any_signal_op() -> impl Strategy<Value = Op> {
+    let n = || 0..6_usize;
+    let spec = (any_signal(), any::<[bool; 3]>(), 0..2_u8);
+    let spec = spec.prop_map(|(signal, [persistent, keep, each], priority)| Spec {
+        persistent,
+        keep,
+        each,
+        priority: Priority(priority),
+        ..Spec::new(Kind::Signal(signal))
+    });
+    prop_oneof![
+        3 => spec.prop_map(Op::Insert),
+        6 => n().prop_map(Op::Add),
+        6 => (any_signal(), 1..5_u64).prop_map(|(signal, count)| Op::Raise(signal, count)),
+        1 => n().prop_map(Op::Delete),
+        1 => n().prop_map(Op::Remove),
+        1 => n().prop_map(|n| Op::ActivateLater(n, Ready::SIGNAL)),
+        1 => (n(), 0..2_u8).prop_map(|(n, priority)| Op::SetPriority(n, Priority(priority))),
+        1 => prop_oneof![Just(Op::Exit), Just(Op::Break), Just(Op::Rescan)],
+    ]
+}
+
+fn any_part_of<O: Strategy<Value = Op>>(any_op: fn() -> O) -> impl Strategy<Value = Part> {
     (
-        vec(any_queue_op(), 4..16),
+        vec(any_op(), 4..16),
         any_mode(),
-        vec(vec(any_queue_op(), 0..4), 0..8),
+        vec(vec(any_op(), 0..4), 0..8),
     )
 }
 
@@ -355,7 +380,12 @@ proptest! {
     }
 
     #[test]
-    fn queues_do_what_the_model_does(parts in vec(any_queue_part(), 1..3)) {
+    fn queues_do_what_the_model_does(parts in vec(any_part_of(any_queue_op), 1..3)) {
+        check(parts)?;
+    }
+
+    #[test]
+    fn signals_do_what_the_model_does(parts in vec(any_part_of(any_signal_op), 1..3)) {
         check(parts)?;
     }
 }

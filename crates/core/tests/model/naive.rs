@@ -221,7 +221,13 @@ impl Naive {
                 .min();
             let Some((since, n)) = next else { break };
             last = since;
-            trace.push(self.run_callback(n, Ready::empty(), 0, script));
+            self.run_callback(n, script);
+            trace.push(Called {
+                event: n,
+                ready: Ready::empty(),
+                count: 0,
+                left: 0,
+            });
         }
     }
 
@@ -330,20 +336,34 @@ impl Naive {
     fn call(&mut self, n: usize, script: &mut Script) -> Called {
         let tick = self.tick();
         let event = &mut self.events[n];
-        let (ready, count) = (event.ready, event.count);
+        let ready = event.ready;
+        let mut count = event.count;
         event.active = None;
         event.ready = Ready::empty();
         event.count = 0;
+        if event.spec.each && count > 1 {
+            // As if the others came one by one, beginning now.
+            event.count = count - 1;
+            event.activate(Ready::SIGNAL, tick);
+            count = 1;
+        }
+        let left = event.count;
         if event.spec.persistent
             && let (Some(_), Some(timeout)) = (event.deadline, event.spec.timeout)
             && !ready.contains(Ready::TIMEOUT)
         {
             event.deadline = Some((self.turn_ns + nanoseconds(timeout), tick));
         }
-        self.run_callback(n, ready, count, script)
+        self.run_callback(n, script);
+        Called {
+            event: n,
+            ready,
+            count,
+            left,
+        }
     }
 
-    fn run_callback(&mut self, n: usize, ready: Ready, count: u64, script: &mut Script) -> Called {
+    fn run_callback(&mut self, n: usize, script: &mut Script) {
         let event = &mut self.events[n];
         if !event.spec.persistent {
             event.place = event.pending.take();
@@ -357,11 +377,6 @@ impl Naive {
         if !event.spec.persistent && !event.freed {
             event.freed = !event.spec.keep && event.pending.is_none() && !event.is_queued();
             self.settle(n);
-        }
-        Called {
-            event: n,
-            ready,
-            count,
         }
     }
 
