@@ -1,1 +1,28 @@
-//! Conformance through the facade, on the real kernel.
+//! Conformance through the facade alone, on the real kernel: scenario in, trace of callbacks out.
+//!
+//! One module a topic. README.md says which test of libevent's each of these answers.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod deferred;
+mod edge;
+mod errors;
+mod hangup;
+mod inspect;
+mod io;
+mod kernel;
+mod leaks;
+mod life;
+mod limits;
+mod loops;
+mod panics;
+mod priorities;
+mod programs;
+mod runs;
+mod signals;
+mod sources;
+mod support;
+mod syscalls;
+mod timeouts;
+mod timers;
+mod transfer;
+mod watchers;
