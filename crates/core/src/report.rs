@@ -97,6 +97,12 @@ impl<T> Core<T> {
         self.activate_signal(signal, count);
     }
 
+    /// The payload of an event, to run its callback; `None` if it was freed or the payload is away.
+    /// What is needed while the callback runs can be taken out, and the rest be left.
+    pub fn payload_mut(&mut self, id: EventId) -> Option<&mut T> {
+        self.events.get_mut(id)?.payload.as_mut()
+    }
+
     /// Takes the payload of an event, to run its callback.
     pub fn take(&mut self, id: EventId) -> Option<T> {
         self.events.get_mut(id)?.payload.take()

@@ -202,8 +202,8 @@ impl<T> Core<T> {
         self.stats.empty_waits += 1;
     }
 
-    /// Says how long an event's callback took, for [`EventInfo`](crate::EventInfo) alone; nothing if the
-    /// event was freed. To be called before [`Core::finish`].
+    /// Says how long an event's callback took, for [`EventInfo`](crate::EventInfo) alone; does nothing
+    /// if the event was freed.
     pub fn measured(&mut self, id: EventId, time: Duration) {
         if let Some(event) = self.events.get_mut(id) {
             let time_ns = crate::timeout::nanoseconds(time);

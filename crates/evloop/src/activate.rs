@@ -111,7 +111,7 @@ impl<S> EventLoop<S> {
             }
         });
         let payload = Payload {
-            callback,
+            callback: Some(callback),
             source: None,
             label,
             place,

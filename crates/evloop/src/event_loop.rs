@@ -44,8 +44,6 @@ pub struct EventLoop<S> {
     pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
     pub(crate) reports: Vec<Report>,
-    /// Label and place of the event whose callback runs.
-    pub(crate) running_as: (&'static str, &'static Location<'static>),
     /// Each callback is measured.
     pub(crate) is_measuring: bool,
 }
@@ -55,7 +53,8 @@ pub(crate) type Callback<S> = Box<dyn FnMut(&mut Cx<'_, S>, Activation)>;
 
 /// What the loop attaches to an event of the core.
 pub(crate) struct Payload<S> {
-    pub(crate) callback: Callback<S>,
+    /// Away while it runs.
+    pub(crate) callback: Option<Callback<S>>,
     /// The source, which the callback has as well.
     pub(crate) source: Option<Rc<dyn Any>>,
     pub(crate) label: &'static str,
@@ -88,7 +87,6 @@ impl<S> EventLoop<S> {
             shared: None,
             stamp: ForkStamp::new(),
             reports: Vec::new(),
-            running_as: ("", Location::caller()),
             is_measuring: false,
         })
     }
@@ -235,6 +233,9 @@ impl<S> EventLoop<S> {
                     run.0.core.set_now(now_ns);
                 }
                 Step::Wait(timeout) => run.0.wait(timeout)?,
+                Step::Run(activation) if run.0.is_measuring => {
+                    run.0.call_measured(activation, state)?;
+                }
                 Step::Run(activation) => run.0.call(activation, state)?,
                 Step::Done(outcome) => {
                     // What was posted last may be something to stay for. It is done within the run.
@@ -338,25 +339,34 @@ impl<S> EventLoop<S> {
     /// Item 9: runs the callback of an event.
     fn call(&mut self, activation: Activation, state: &mut S) -> Result<(), RunError> {
         let id = activation.id;
-        let payload = self.core.take(id);
-        let began_ns = self.is_measuring.then(|| self.clock.now_ns());
+        let payload = self.core.payload_mut(id);
+        let callback = payload.and_then(|payload| payload.callback.take());
         let mut call = Call {
             events: self,
             id,
-            payload,
-            began_ns,
+            callback,
         };
-        if let Some(payload) = &mut call.payload {
-            call.events.running_as = (payload.label, payload.place);
+        if let Some(callback) = &mut call.callback {
             let mut cx = Cx {
                 state,
                 events: call.events,
                 id,
                 errno: activation.errno,
             };
-            (payload.callback)(&mut cx, activation);
+            callback(&mut cx, activation);
         }
         call.finish().map_err(RunError::Remove)
+    }
+
+    /// As [`EventLoop::call`], and says how long it took, unless the callback panicked.
+    #[cold]
+    fn call_measured(&mut self, activation: Activation, state: &mut S) -> Result<(), RunError> {
+        let began_ns = self.clock.now_ns();
+        let called = self.call(activation, state);
+        let time_ns = self.clock.now_ns().saturating_sub(began_ns);
+        let time = Duration::from_nanos(time_ns);
+        self.core.measured(activation.id, time);
+        called
     }
 }
 
@@ -374,9 +384,7 @@ impl<S> Drop for Run<'_, S> {
 struct Call<'a, S> {
     events: &'a mut EventLoop<S>,
     id: EventId,
-    payload: Option<Payload<S>>,
-    /// When it began, if it is measured.
-    began_ns: Option<u64>,
+    callback: Option<Callback<S>>,
 }
 
 impl<S> Call<'_, S> {
@@ -387,21 +395,20 @@ impl<S> Call<'_, S> {
         }
     }
 
-    /// Gives the payload back.
+    /// Gives the callback back, unless its event was removed.
     fn end(&mut self) -> Option<Leaving<Payload<S>>> {
-        if let Some(began_ns) = self.began_ns {
-            let time_ns = self.events.clock.now_ns().saturating_sub(began_ns);
-            let time = Duration::from_nanos(time_ns);
-            self.events.core.measured(self.id, time);
+        let callback = self.callback.take();
+        if let Some(payload) = self.events.core.payload_mut(self.id) {
+            payload.callback = callback;
         }
-        self.events.core.finish(self.id, self.payload.take())
+        self.events.core.finish(self.id, None)
     }
 }
 
 impl<S> Drop for Call<'_, S> {
     /// The callback panicked.
     fn drop(&mut self) {
-        if self.payload.is_some()
+        if self.callback.is_some()
             && let Some(leaving) = self.end()
         {
             let released = self.events.let_go(leaving);

@@ -64,20 +64,19 @@ impl<S> EventLoop<S> {
 
     fn describe(&self, event: EventInfo, now_ns: u64) -> Snapshot {
         let payload = self.core.payload(event.id);
-        // The payload is away while the callback runs.
-        let (label, place) =
-            payload.map_or(self.running_as, |payload| (payload.label, payload.place));
+        let payload = payload.expect("it stays with its event, all but the callback");
         let left = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns));
         Snapshot {
             event,
-            label,
-            place,
+            label: payload.label,
+            place: payload.place,
             left: event.deadline_ns.map(left),
         }
     }
 
     /// Measures from now on how long each callback takes, watchers too: two readings of the clock a
-    /// callback. What they come to is [`EventInfo::callback_time`] and
+    /// callback. The few nanoseconds of the loop's own are in it; a callback that panics, and one after
+    /// which its event is freed, is left out. What they come to is [`EventInfo::callback_time`] and
     /// [`EventInfo::longest_callback`], and a column of the [table](EventLoop::table).
     ///
     /// Counted without being asked for is how often each runs, [`EventInfo::runs`].
@@ -89,8 +88,7 @@ impl<S> EventLoop<S> {
         self.is_measuring = true;
     }
 
-    /// Measures the callbacks no longer. What was measured stays. One that runs now is measured to its
-    /// end.
+    /// Measures the callbacks no longer, but for one that runs now. What was measured stays.
     ///
     /// # Compared with libevent
     ///

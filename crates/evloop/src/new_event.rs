@@ -128,7 +128,7 @@ impl<S, W> NewEvent<'_, S, W> {
         source: Option<Rc<dyn Any>>,
     ) -> Payload<S> {
         Payload {
-            callback,
+            callback: Some(callback),
             source,
             label: self.label,
             place,
@@ -234,7 +234,7 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
             Box::new(move |cx, activation| callback(cx, &mine, activation.ready));
         let shared: Rc<dyn Any> = Rc::<F>::clone(&source);
         let payload = Payload {
-            callback,
+            callback: Some(callback),
             source: Some(shared),
             label,
             place,
