@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use evloop::{Capabilities, Interest, Kind, Mode, Priority, Ready, Trigger};
+use evloop::{Capabilities, Interest, Kind, Mode, Peak, Priority, Ready, Trigger};
 
 use crate::support::clock::{DAY, ms};
 use crate::support::files::{number, sockets, with_input};
@@ -108,6 +108,22 @@ fn counters_count() {
     assert_eq!((stats.turns, stats.waits), (1, 1));
     assert_eq!((stats.io_callbacks, stats.timer_callbacks), (1, 1));
     assert_eq!((stats.callbacks, stats.signal_callbacks), (3, 0));
+}
+
+#[test]
+fn high_water_marks_are_kept_until_they_are_reset() {
+    let mut events = new_loop();
+    for _ in 0..3 {
+        let id = events.timer(Duration::ZERO).add(timer("timer")).unwrap();
+        events.activate(id, Ready::READ).unwrap();
+    }
+    look(&mut events);
+    let peaks = events.peaks();
+    assert_eq!((peaks.timers, peaks.active), (3, 3));
+    events.reset_peaks(Peak::TIMERS);
+    events.timer(DAY).add(timer("timer")).unwrap();
+    let peaks = events.peaks();
+    assert_eq!((peaks.timers, peaks.active), (1, 3));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use evloop::{AddError, EventId, EventLoop, Interest, Mode, Ready, Trigger};
+use evloop::{AddError, Builder, EventId, EventLoop, Interest, Mechanism, Mode, Ready, Trigger};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -89,6 +89,7 @@ type Ran = Vec<(EventId, Ready)>;
 
 struct World {
     events: EventLoop<Ran>,
+    mechanism: Mechanism,
     sources: [(Rc<UnixStream>, Option<UnixStream>); SOURCES],
     /// In the order in which they were added last.
     model: Vec<Event>,
@@ -100,9 +101,11 @@ fn open() -> (Rc<UnixStream>, Option<UnixStream>) {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(mechanism: Mechanism) -> Self {
+        let events = Builder::new().mechanism(mechanism);
         Self {
-            events: EventLoop::new().unwrap(),
+            events: events.build().unwrap(),
+            mechanism,
             sources: [(); SOURCES].map(|()| open()),
             model: Vec::new(),
         }
@@ -154,7 +157,7 @@ impl World {
                 self.set_interest(which.index(self.model.len()), *interest);
             }
         }
-        self.events.check_invariants();
+        self.events.verify().unwrap();
     }
 
     /// Whether others keep the source from taking an event with this trigger.
@@ -165,6 +168,11 @@ impl World {
     }
 
     fn make(&mut self, source: usize, interest: Interest, trigger: Trigger, is_persistent: bool) {
+        // One of them knows no edges.
+        let trigger = match self.mechanism {
+            Mechanism::Epoll => trigger,
+            _ => Trigger::Level,
+        };
         let near = Rc::clone(&self.sources[source].0);
         let is_mixed = !interest.is_empty() && self.is_mixed(source, trigger, None);
         let mut event = self.events.io(near, interest).keep();
@@ -234,7 +242,8 @@ impl World {
 
     /// A source that no event has any more is not held.
     fn is_given_up(&self, source: usize) {
-        if self.model.iter().all(|event| event.source != source) {
+        let is_in_the_kernel = self.mechanism == Mechanism::Epoll;
+        if is_in_the_kernel && self.model.iter().all(|event| event.source != source) {
             let fd = number(&self.sources[source].0);
             assert!(held_by_the_loop().iter().all(|held| held.fd != fd));
         }
@@ -276,7 +285,7 @@ impl World {
             } else {
                 assert_eq!(ran, to_run[source]);
             }
-            if looked {
+            if looked && self.mechanism == Mechanism::Epoll {
                 self.is_held(source, wanted[source], trigger);
             }
         }
@@ -331,17 +340,27 @@ fn ready(near: &UnixStream) -> Ready {
     .collect()
 }
 
+fn programs_on(mechanism: Mechanism) {
+    proptest!(|(program in vec(op(), 0..60))| {
+        let mut world = World::new(mechanism);
+        for op in &program {
+            world.run(op);
+        }
+    });
+}
+
 #[test]
 fn programs_run_whom_poll_says_and_the_kernel_holds_what_they_want() {
     in_own_process(
         "programs::programs_run_whom_poll_says_and_the_kernel_holds_what_they_want",
-        || {
-            proptest!(|(program in vec(op(), 0..60))| {
-                let mut world = World::new();
-                for op in &program {
-                    world.run(op);
-                }
-            });
-        },
+        || programs_on(Mechanism::Epoll),
+    );
+}
+
+#[test]
+fn programs_run_whom_poll_says_without_epoll_as_well() {
+    in_own_process(
+        "programs::programs_run_whom_poll_says_without_epoll_as_well",
+        || programs_on(Mechanism::Poll),
     );
 }

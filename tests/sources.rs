@@ -220,6 +220,23 @@ fn source_can_be_taken_from_another_callback() {
     assert!(!is_open(&other_far));
 }
 
+#[test]
+fn source_can_be_shared_by_loops() {
+    let (near, far) = for_several();
+    let [mut first, mut second] = [(), ()].map(|()| new_loop());
+    for (events, name) in [(&mut first, "first"), (&mut second, "second")] {
+        let reader = events.io(Rc::clone(&near), Interest::READ).persist();
+        reader.add(io(name)).unwrap();
+    }
+    drop(near);
+    put(&far, b"x");
+    assert_eq!(look(&mut first), ["first READ"]);
+    assert_eq!(look(&mut second), ["second READ"]);
+    drop(first);
+    assert!(is_open(&far));
+    assert_eq!(look(&mut second), ["second READ"]);
+}
+
 /// A file that lives on under another number after its source was closed reports to nobody, not
 /// even to the next who has the number.
 #[test]
