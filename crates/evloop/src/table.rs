@@ -19,8 +19,8 @@ impl<S> fmt::Display for Table<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<14} {:<22} {:>4} {:<7} {:>10} {:>8} {:>8}  added at",
-            "event", "waits for", "prio", "state", "timeout in", "runs", "longest"
+            "{:<14} {:<24} {:>4} {:<7} {:>9} {:>7} {:>7}  added at",
+            "event", "waits for", "prio", "state", "timeout", "runs", "longest"
         )?;
         let running = self.events.core.running();
         for snapshot in self.events.iter() {
@@ -49,8 +49,8 @@ fn write_line(f: &mut fmt::Formatter<'_>, snapshot: &Snapshot, is_running: bool)
     let left = time(*left);
     let longest = time(Some(event.longest_callback).filter(|time| !time.is_zero()));
     let (file, line) = (short(place.file()), place.line());
-    write!(f, "{label:<14} {what:<22} {priority:>4} {state:<7} ")?;
-    writeln!(f, "{left:>10} {runs:>8} {longest:>8}  {file}:{line}")
+    write!(f, "{label:<14} {what:<24} {priority:>4} {state:<7} ")?;
+    writeln!(f, "{left:>9} {runs:>7} {longest:>7}  {file}:{line}")
 }
 
 fn time(time: Option<Duration>) -> String {
