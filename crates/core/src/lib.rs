@@ -45,6 +45,8 @@
 //! | starting a timeout anew, later than before | `O(1)` |
 //! | a report, a signal | `O(k)` in the events it is for |
 //! | a step | `O(1)`, `+ O(log n)` for each timeout that is due |
+//! | [`stats`](Core::stats), [`peaks`](Core::peaks), [`info`](Core::info) | `O(1)` |
+//! | [`verify`](Core::verify) | `O(n)` in all that there is |
 //!
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
 //! will be. An event takes a slot of about 100 bytes and its payload; a file descriptor 48 bytes, and
