@@ -158,6 +158,12 @@ impl FdMap {
         }
     }
 
+    /// Whether the events of a file descriptor, if it has any, are not of this trigger.
+    pub(crate) fn is_other_trigger(&self, fd: RawFd, trigger: Trigger) -> bool {
+        let entry = self.entries.get(index(fd));
+        entry.is_some_and(|entry| !entry.events.is_empty() && entry.trigger != trigger)
+    }
+
     /// The kernel holds `interest` in a file descriptor that [`FdMap::admit`] called `First`.
     pub(crate) fn registered(&mut self, fd: RawFd, interest: Interest, trigger: Trigger) {
         self.hold(fd, interest);

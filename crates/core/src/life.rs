@@ -282,6 +282,17 @@ impl<T> Core<T> {
         trigger: Trigger,
         grant: impl FnOnce(Demand) -> Result<(), E>,
     ) -> Result<bool, AddError<E>> {
+        // A one-shot whose callback runs is not in the way of one of the other trigger.
+        if let Some(running) = self.running
+            && running.slot != slot
+            && self.fds.is_other_trigger(fd, trigger)
+            && self
+                .events
+                .get(running)
+                .is_some_and(|event| event.state.contains(State::LINGERING))
+        {
+            self.withdraw(running.slot);
+        }
         match self.fds.admit(&self.events, fd, interest, trigger, slot) {
             Admission::Known => Ok(false),
             Admission::MixedTrigger => Err(AddError::MixedTrigger(fd)),

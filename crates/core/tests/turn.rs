@@ -407,6 +407,37 @@ fn triggers_do_not_mix_on_one_file_descriptor() {
 }
 
 #[test]
+fn one_shot_that_runs_is_not_in_the_way_of_the_other_trigger() {
+    let mut core = Loop::new();
+    let level = added(&mut core, Spec::new(READ));
+    let edge = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Edge,
+        ownership: Ownership::Owned,
+    };
+    core.activate(level, Ready::READ).unwrap();
+    core.begin(Mode::NonBlocking).unwrap();
+    loop {
+        match core.step() {
+            Step::Time => core.set_now(0),
+            Step::Wait(_) => core.waited(),
+            Step::Run(_) => {
+                added(&mut core, Spec::new(edge));
+                assert_eq!(
+                    core.add(level, || 0, granted),
+                    Err(AddError::MixedTrigger(4))
+                );
+                let _ = core.finish(level, Some("event"));
+            }
+            Step::Done(_) => break,
+        }
+        core.check_invariants();
+    }
+    assert_eq!(told(&mut core), [modify(Interest::READ)]);
+}
+
+#[test]
 fn negative_file_descriptor_is_refused_and_the_payload_comes_back() {
     let mut core = Loop::new();
     let kind = Kind::Io {

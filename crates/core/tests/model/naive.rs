@@ -349,8 +349,10 @@ impl Naive {
         }
         let left = event.count;
         if event.spec.persistent
-            && let (Some(_), Some(timeout)) = (event.deadline, event.spec.timeout)
+            && let (Some((deadline, _)), Some(timeout)) = (event.deadline, event.spec.timeout)
             && !ready.contains(Ready::TIMEOUT)
+            // Not if a callback of this turn has started it for longer.
+            && deadline < self.turn_ns + nanoseconds(timeout)
         {
             event.deadline = Some((self.turn_ns + nanoseconds(timeout), tick));
         }
@@ -387,8 +389,10 @@ impl Naive {
         let Kind::Signal(signal) = self.events[n].spec.kind else {
             return;
         };
-        let watches =
-            |event: &Event| event.spec.kind == Kind::Signal(signal) && event.pending.is_some();
+        let watches = |event: &Event| {
+            event.spec.kind == Kind::Signal(signal)
+                && (event.pending.is_some() || event.place.is_some())
+        };
         if !self.events.iter().any(watches) {
             self.caught.remove(&signal);
             self.raised.remove(&signal);
