@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use evloop::{EventId, Interest, Trigger};
 
-use crate::support::clock::DAY;
+use crate::support::clock::{DAY, ms};
 use crate::support::files::{for_several, number, put, sockets, take, with_input};
 use crate::support::held::held_by_the_loop;
 use crate::support::process::in_own_process;
-use crate::support::trace::{Loop, NOBODY, io, look, new_loop, timer};
+use crate::support::trace::{Loop, NOBODY, io, look, new_loop, run_out, timer};
 
 const READ: Interest = Interest::READ;
 const WRITE: Interest = Interest::WRITE;
@@ -214,6 +214,38 @@ fn flapping_between_two_waits_comes_to_nothing() {
             assert_eq!(after.changes_told, before.changes_told);
             assert_eq!(after.changes_skipped - before.changes_skipped, 100);
             assert_eq!(held(), level(READ | WRITE));
+        },
+    );
+}
+
+/// A callback that does so in each turn, until it has had enough and stays deleted.
+#[test]
+fn event_that_deletes_and_adds_itself_lets_the_kernel_rest() {
+    in_own_process(
+        "kernel::event_that_deletes_and_adds_itself_lets_the_kernel_rest",
+        || {
+            let (near, _far) = sockets();
+            let mut events = new_loop();
+            let event = events.io(near, WRITE).persist();
+            event
+                .add(|cx, _, _| {
+                    let id = cx.id();
+                    cx.events.delete(id).unwrap();
+                    cx.events.add(id).unwrap();
+                    cx.state.push("ran".to_owned());
+                    if cx.state.len() == 10 {
+                        cx.events.delete(id).unwrap();
+                    }
+                })
+                .unwrap();
+            assert_eq!(run_out(&mut events), ["ran"; 10]);
+            let stats = events.stats();
+            assert_eq!((stats.waits, stats.changes_told), (10, 0));
+            // Something to wait for, so that it waits.
+            events.timer(ms(20)).add(timer("timer")).unwrap();
+            assert_eq!(run_out(&mut events), ["timer"]);
+            assert!(events.stats().waits - stats.waits <= 3);
+            assert_eq!(held(), []);
         },
     );
 }
