@@ -84,7 +84,7 @@ pub(crate) const LATE_NS: u64 = 1_000_000;
 pub struct Peaks {
     /// Pending events; internal ones and watchers are not counted.
     pub pending: usize,
-    /// Active events, those not counted that are to be active in the next turn only.
+    /// Active events. What was activated for the next turn does not count before that.
     pub active: usize,
     /// Timeouts that ran.
     pub timers: usize,
