@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::workspace::Workspace;
-use crate::{alone, deny, features, layers, lint, op_table, package, testing, tidy, unsafe_code};
+use crate::{
+    alone, deny, features, layers, lint, mapping, op_table, package, testing, tidy, unsafe_code,
+};
 
 /// One check of the workspace.
 #[derive(Debug)]
@@ -76,6 +78,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "op-table",
         about: "docs/op-table.md is what the code says (--fix rewrites)",
         run: op_table::check,
+    },
+    Step {
+        name: "mapping",
+        about: "the pages for users of libevent name tests that exist",
+        run: mapping::check,
     },
     Step {
         name: "clippy",
