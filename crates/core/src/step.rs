@@ -350,16 +350,17 @@ impl<T> Core<T> {
         } else if let (Some(timer), Some(interval)) = (event.timer, event.spec.timeout)
             && !activation.ready.contains(Ready::TIMEOUT)
         {
-            // It was heard of in another way: its interval begins with this turn. Not so if a
-            // callback of this turn has started it: then it runs for longer already.
-            let later_ns = self.now_ns.saturating_add(nanoseconds(interval));
-            if self
-                .timers
-                .deadline(timer)
-                .is_some_and(|deadline_ns| deadline_ns < later_ns)
-            {
-                self.rearm(timer, self.lane(interval), interval, self.now_ns);
-            }
+            // It was heard of in another way: its interval begins anew, with this turn, or with the
+            // callback of this turn that has started it since.
+            let started_ns = self.timers.deadline(timer).map_or(0, |deadline_ns| {
+                deadline_ns.saturating_sub(nanoseconds(interval))
+            });
+            self.rearm(
+                timer,
+                self.lane(interval),
+                interval,
+                started_ns.max(self.now_ns),
+            );
         }
         if activation.left > 0 {
             // As if the others came now. The callback may still delete them.

@@ -351,10 +351,10 @@ impl Naive {
         if event.spec.persistent
             && let (Some((deadline, _)), Some(timeout)) = (event.deadline, event.spec.timeout)
             && !ready.contains(Ready::TIMEOUT)
-            // Not if a callback of this turn has started it for longer.
-            && deadline < self.turn_ns + nanoseconds(timeout)
         {
-            event.deadline = Some((self.turn_ns + nanoseconds(timeout), tick));
+            // With this turn, or with the callback of this turn that has started it since.
+            let deadline = deadline.max(self.turn_ns + nanoseconds(timeout));
+            event.deadline = Some((deadline, tick));
         }
         self.run_callback(n, script);
         Called {
