@@ -16,11 +16,12 @@
 //! fails, and the loop does not block. And if the loop was in between, asleep, the `wake` found
 //! `ASLEEP` and its caller writes.
 //!
-//! The memory orders are as weak as that allows. `wake` releases and `awake` acquires: what the
-//! waking thread did before is visible to the loop after. A second `wake` that overwrites `WOKEN`
-//! with `WOKEN` hides nothing, because a read-modify-write carries on the release sequence of the
-//! one before. It must therefore be made every time: a `wake` that looked first and left when it
-//! saw `WOKEN` would publish nothing, and its work could be missed.
+//! The memory orders are as weak as that allows; with any weaker one the tests under loom fail.
+//! `wake` releases and `awake` acquires: what the waking thread did before is visible to the loop
+//! after. A second `wake` that overwrites `WOKEN` with `WOKEN` hides nothing, because a
+//! read-modify-write carries on the release sequence of the one before. It must therefore be made
+//! every time: a `wake` that looked first and left when it saw `WOKEN` would publish nothing, and
+//! its work could be missed.
 
 use crate::sync::{AtomicU8, Ordering};
 
@@ -46,9 +47,9 @@ impl WakeState {
 
     /// The loop is about to block. False: it must not, there is a wakeup.
     pub(crate) fn sleep(&self) -> bool {
-        // Acquire on failure, for a loop that looks for its work at once.
+        // Nothing is looked at on the strength of it before the `awake` that follows.
         self.0
-            .compare_exchange(AWAKE, ASLEEP, Ordering::Relaxed, Ordering::Acquire)
+            .compare_exchange(AWAKE, ASLEEP, Ordering::Relaxed, Ordering::Relaxed)
             .map_or_else(|found| found == ASLEEP, |_| true)
     }
 
@@ -57,3 +58,6 @@ impl WakeState {
         self.0.swap(AWAKE, Ordering::Acquire) == WOKEN
     }
 }
+
+#[cfg(all(test, loom))]
+mod interleavings;
