@@ -40,7 +40,7 @@ impl Cargo {
     /// Adds an environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
-        self.line = format!("{name}={value} {}", self.line);
+        self.line = format!("{name}={value:?} {}", self.line);
         self
     }
 

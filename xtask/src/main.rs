@@ -18,6 +18,7 @@ mod deny;
 mod features;
 mod layers;
 mod lint;
+mod loom;
 mod manifest;
 mod mapping;
 mod op_table;

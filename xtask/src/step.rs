@@ -7,7 +7,8 @@ use std::process::ExitStatus;
 
 use crate::workspace::Workspace;
 use crate::{
-    alone, deny, features, layers, lint, mapping, op_table, package, testing, tidy, unsafe_code,
+    alone, deny, features, layers, lint, loom, mapping, op_table, package, testing, tidy,
+    unsafe_code,
 };
 
 /// One check of the workspace.
@@ -98,6 +99,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "test",
         about: "examples build; unit, integration and doc tests pass",
         run: testing::check,
+    },
+    Step {
+        name: "loom",
+        about: "memory orders and interleavings, under a model checker",
+        run: loom::check,
     },
     Step {
         name: "features",
