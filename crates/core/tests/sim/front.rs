@@ -14,7 +14,6 @@ use evloop_sim::{Backend, Clock, ControlError, Report, Sim, SimBackend, SimClock
 /// A core, and the world it runs in.
 pub(crate) struct Front<T> {
     pub(crate) core: Core<T>,
-    pub(crate) sim: Sim,
     pub(crate) handlers: Handlers,
     pub(crate) grants: Vec<(RawFd, Token)>,
     backend: SimBackend,
@@ -38,7 +37,6 @@ impl<T> Front<T> {
     pub(crate) fn new(sim: &Sim) -> Self {
         Self {
             core: Core::new(),
-            sim: sim.clone(),
             handlers: Handlers::default(),
             grants: Vec::new(),
             backend: sim.backend(),
@@ -167,6 +165,8 @@ impl Handlers {
     fn take(&self) -> Vec<(Signal, u64)> {
         let mut handlers = self.0.borrow_mut();
         let counts = handlers.iter_mut().filter(|(_, count)| **count > 0);
-        counts.map(|(signal, count)| (*signal, mem::take(count))).collect()
+        counts
+            .map(|(signal, count)| (*signal, mem::take(count)))
+            .collect()
     }
 }

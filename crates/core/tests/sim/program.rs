@@ -27,13 +27,18 @@ pub(crate) struct Program {
     pub(crate) others: Vec<Plan>,
     /// Whether the event that counts every `SIGUSR1` is persistent, or adds itself again.
     pub(crate) counts_persistently: bool,
+    /// Whether it is called for each.
+    pub(crate) counts_each: bool,
     /// Signals, and when they come, in microseconds.
     pub(crate) raises: Vec<(u64, Signal)>,
     /// What is done before the run.
     pub(crate) setup: Vec<Op>,
-    /// What the callbacks do, each in its turn, beside what they are for; then nothing.
-    pub(crate) script: Vec<Vec<Op>>,
+    /// What the callbacks do besides, each in its turn; then nothing.
+    pub(crate) script: Vec<Extras>,
 }
+
+/// What a callback does before what it is for, and after.
+pub(crate) type Extras = (Vec<Op>, Vec<Op>);
 
 /// A conversation: through what, and what the peer does how many microseconds after it began.
 pub(crate) type Plan = (Medium, Vec<(u64, Deed)>);
@@ -71,6 +76,7 @@ pub(crate) enum Op {
     Exit,
     Break,
     Rescan,
+    Panic,
 }
 
 /// An event that comes and goes.
@@ -79,6 +85,7 @@ pub(crate) struct Passer {
     pub(crate) wish: Wish,
     pub(crate) persistent: bool,
     pub(crate) keep: bool,
+    pub(crate) each: bool,
     pub(crate) priority: Priority,
     pub(crate) timeout: Option<Duration>,
     pub(crate) manner: Manner,
@@ -110,27 +117,53 @@ pub(crate) struct Manner {
     pub(crate) runs: u32,
 }
 
+/// What most passers of a program are for, so that they come in each other's way.
+#[derive(Clone, Copy, Debug)]
+enum Focus {
+    Everything,
+    OneFile,
+    Signals,
+    Timers,
+}
+
 pub(crate) fn any_program() -> impl Strategy<Value = Program> {
+    use Focus::{Everything, OneFile, Signals, Timers};
+    select(&[Everything, Everything, OneFile, Signals, Timers][..]).prop_flat_map(program_about)
+}
+
+fn program_about(focus: Focus) -> impl Strategy<Value = Program> {
+    let no_talk = Just((Medium::File, Vec::new()));
     let talks = (
         vec((any_plan(), any_keeper()), 1..4),
-        vec(prop_oneof![5 => any_plan(), 1 => Just((Medium::File, vec![]))], 1..3),
+        vec(prop_oneof![5 => any_plan(), 1 => no_talk], 1..3),
     );
-    let signals = (any::<bool>(), vec((any_moment(), any_signal()), 0..6));
-    let ops = (vec(any_op(), 0..8), vec(vec(any_op(), 0..3), 0..24));
+    let signals = (
+        any::<bool>(),
+        any::<bool>(),
+        vec((any_moment(), any_signal()), 0..10),
+    );
+    let op = any_op(focus).boxed();
+    let extras = (vec(op.clone(), 0..3), vec(op.clone(), 0..3));
+    let ops = (vec(op, 0..8), vec(extras, 0..24));
     let modes = select(&[Mode::UntilEmpty, Mode::StayOnEmpty, Mode::Once][..]);
-    (modes, any_limits(), option::of(any_timeout()), talks, signals, ops).prop_map(
-        |(mode, limits, common, (kept, others), (counts_persistently, raises), (setup, script))| {
-            Program {
-                mode,
-                limits,
-                common,
-                kept,
-                others,
-                counts_persistently,
-                raises,
-                setup,
-                script,
-            }
+    let settings = (modes, any_limits(), option::of(any_timeout()));
+    (settings, talks, signals, ops).prop_map(
+        |(
+            (mode, limits, common),
+            (kept, others),
+            (counts_persistently, counts_each, raises),
+            (setup, script),
+        )| Program {
+            mode,
+            limits,
+            common,
+            kept,
+            others,
+            counts_persistently,
+            counts_each,
+            raises,
+            setup,
+            script,
         },
     )
 }
@@ -182,26 +215,20 @@ fn any_keeper() -> impl Strategy<Value = Keeper> {
     ]
 }
 
-fn any_passer() -> impl Strategy<Value = Passer> {
-    let io = (0..5_usize, any_interest(), any_trigger(), prop::bool::weighted(0.2));
-    let wish = prop_oneof![
-        5 => io.prop_map(|(talk, interest, trigger, duplicate)| Wish::Io {
-            talk,
-            interest,
-            trigger,
-            duplicate,
-        }),
-        1 => any_signal().prop_map(Wish::Signal),
-        2 => Just(Wish::Nothing),
-    ];
-    let manner = (0..20_usize, any::<bool>(), 1..6_u32)
-        .prop_map(|(reads, again, runs)| Manner { reads, again, runs });
-    let lasting = (any::<bool>(), any::<bool>());
-    (wish, lasting, any_priority(), option::of(any_timeout()), manner).prop_map(
-        |(wish, (persistent, keep), priority, timeout, manner)| Passer {
+fn any_passer(focus: Focus) -> impl Strategy<Value = Passer> {
+    let manner = (0..20_usize, any::<bool>(), 1..6_u32).prop_map(|(reads, again, runs)| Manner {
+        reads,
+        again,
+        runs,
+    });
+    let lasting = (any::<bool>(), any::<bool>(), any::<bool>());
+    let timeout = option::of(any_timeout());
+    (any_wish(focus), lasting, any_priority(), timeout, manner).prop_map(
+        |(wish, (persistent, keep, each), priority, timeout, manner)| Passer {
             wish,
             persistent,
             keep,
+            each,
             priority,
             timeout,
             manner,
@@ -209,25 +236,54 @@ fn any_passer() -> impl Strategy<Value = Passer> {
     )
 }
 
-fn any_op() -> impl Strategy<Value = Op> {
+fn any_wish(focus: Focus) -> impl Strategy<Value = Wish> {
+    let (io, signal, nothing, talks): (_, _, _, usize) = match focus {
+        Focus::Everything => (4, 1, 2, 5),
+        Focus::OneFile => (8, 0, 1, 1),
+        Focus::Signals => (1, 8, 1, 5),
+        Focus::Timers => (1, 1, 8, 5),
+    };
+    let any_io = (
+        0..talks,
+        any_interest(),
+        any_trigger(),
+        prop::bool::weighted(0.2),
+    );
+    prop_oneof![
+        io => any_io.prop_map(|(talk, interest, trigger, duplicate)| Wish::Io {
+            talk,
+            interest,
+            trigger,
+            duplicate,
+        }),
+        signal => any_signal().prop_map(Wish::Signal),
+        nothing => Just(Wish::Nothing),
+    ]
+}
+
+fn any_op(focus: Focus) -> impl Strategy<Value = Op> {
     let n = || 0..8_usize;
     prop_oneof![
-        8 => any_passer().prop_map(Op::Make),
+        8 => any_passer(focus).prop_map(Op::Make),
         6 => n().prop_map(Op::Add),
         4 => n().prop_map(Op::Delete),
         2 => n().prop_map(Op::Remove),
         1 => (n(), any_ready()).prop_map(|(n, ready)| Op::Activate(n, ready)),
         1 => (n(), any_ready()).prop_map(|(n, ready)| Op::ActivateLater(n, ready)),
         3 => (n(), any_interest()).prop_map(|(n, interest)| Op::SetInterest(n, interest)),
-        1 => (n(), option::of(any_timeout())).prop_map(|(n, t)| Op::SetTimeout(n, t)),
+        2 => (n(), option::of(any_timeout())).prop_map(|(n, t)| Op::SetTimeout(n, t)),
         1 => (n(), any_priority()).prop_map(|(n, priority)| Op::SetPriority(n, priority)),
-        2 => any_timeout().prop_map(Op::TakeTime),
-        1 => select(&[Op::Exit, Op::Break, Op::Rescan][..]),
+        3 => any_timeout().prop_map(Op::TakeTime),
+        1 => select(&[Op::Exit, Op::Break, Op::Rescan, Op::Panic][..]),
     ]
 }
 
 fn any_limits() -> impl Strategy<Value = Limits> {
-    let limits = (option::of(1..4_u32), option::of(any_timeout()), any_priority());
+    let limits = (
+        option::of(1..4_u32),
+        option::of(any_timeout()),
+        any_priority(),
+    );
     prop_oneof![
         2 => Just(Limits::NONE),
         1 => limits.prop_map(|(callbacks, interval, from)| Limits { callbacks, interval, from }),

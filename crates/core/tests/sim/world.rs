@@ -1,18 +1,22 @@
 //! Runs a program in a simulated world, with an eye on everything.
 
+mod callback;
+mod ops;
+
 use std::collections::BTreeMap;
+use std::mem;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use evloop_changelist::{Interest, Ready, Trigger};
-use evloop_core::{Activation, Kind, Leaving, Ownership, Spec, Step};
+use evloop_core::{Activation, Kind, Ownership, Spec, Stats, Step};
 use evloop_signals::Signal;
 use evloop_sim::{Counts, Disorder, Sim};
 
 use crate::front::Front;
-use crate::oracle::{Answer, Oracle, Origin};
-use crate::program::{Keeper, Manner, Op, Passer, Plan, Program, Wish};
-use crate::talk::{Found, Medium, Source, Talk};
+use crate::oracle::Oracle;
+use crate::program::{Extras, Keeper, Manner, Plan, Program};
+use crate::talk::{Source, Talk};
 
 /// What came of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,7 @@ pub(crate) struct Run {
     /// Every callback.
     pub(crate) trace: Vec<Call>,
     pub(crate) counts: Counts,
+    pub(crate) stats: Stats,
 }
 
 /// What had to be delivered in any case.
@@ -54,8 +59,11 @@ struct World {
     sources: Vec<Weak<Source>>,
     others: Vec<Plan>,
     births: usize,
-    script: std::vec::IntoIter<Vec<Op>>,
-    is_interrupted: bool,
+    script: std::vec::IntoIter<Extras>,
+    /// The kernel interrupts waits.
+    cuts_waits: bool,
+    /// The callback that runs is to end in a panic.
+    panics: bool,
     trace: Vec<Call>,
     signals: u64,
 }
@@ -80,21 +88,26 @@ pub(crate) fn run(program: &Program, seed: u64, disorder: Disorder) -> Run {
     let sim = Sim::new(seed);
     sim.set_disorder(disorder);
     let mut world = World::new(&sim, program);
-    world.is_interrupted = disorder.interrupted_percent > 0;
+    world.cuts_waits = disorder.interrupted_percent > 0;
     world.open(program);
     for op in &program.setup {
         world.apply(op);
     }
     world.run(program);
-    world.check_rest();
+    world.check_rest(program);
     world.tear_down();
     Run {
         delivered: Delivered {
-            bytes: world.talks.iter().map(|talk| talk.read.borrow().clone()).collect(),
+            bytes: world
+                .talks
+                .iter()
+                .map(|talk| talk.read.borrow().clone())
+                .collect(),
             signals: world.signals,
         },
         trace: world.trace,
         counts: sim.counts(),
+        stats: world.front.core.stats(),
     }
 }
 
@@ -116,7 +129,8 @@ impl World {
             others: program.others.clone(),
             births: 0,
             script: program.script.clone().into_iter(),
-            is_interrupted: false,
+            cuts_waits: false,
+            panics: false,
             trace: Vec::new(),
             signals: 0,
         }
@@ -140,9 +154,11 @@ impl World {
             let keeper = self.make(spec, Some(source), Role::Keeper(*keeper));
             self.add(keeper);
         }
-        self.sources.resize_with(self.sources.len() + self.others.len(), Weak::new);
+        self.sources
+            .resize_with(self.sources.len() + self.others.len(), Weak::new);
         let spec = Spec {
             persistent: program.counts_persistently,
+            each: program.counts_each,
             ..Spec::new(Kind::Signal(Signal::USR1))
         };
         let counter = self.make(spec, None, Role::Counter);
@@ -178,20 +194,26 @@ impl World {
             return Some(false);
         }
         self.oracle.settle(&self.front.core, self.sim.now_ns());
-        self.oracle.check(&self.front.core);
         match step {
             Step::Time => unreachable!(),
             Step::Wait(timeout) => {
+                self.oracle.check(&self.front.core);
                 self.oracle.waits(timeout, self.sim.now_ns());
                 let waited = self.front.wait(timeout);
-                self.oracle.waited(&waited, self.is_interrupted, self.sim.now_ns());
+                self.oracle
+                    .waited(&waited, self.cuts_waits, self.sim.now_ns());
                 self.check_kernel();
                 Some(waited.is_stuck)
             }
             Step::Run(activation) => {
                 self.call(activation);
                 self.check_ghosts();
-                Some(false)
+                // I2: the run is over, and nothing is lost.
+                let panicked = mem::take(&mut self.panics);
+                if panicked {
+                    self.front.core.abort();
+                }
+                (!panicked).then_some(false)
             }
             Step::Done(_) => None,
         }
@@ -199,7 +221,7 @@ impl World {
 
     fn call(&mut self, why: Activation) {
         let now_ns = self.sim.now_ns();
-        let mut payload = self.front.core.take(why.id).unwrap();
+        let payload = self.front.core.take(why.id).unwrap();
         let event = payload.event;
         self.oracle.runs(&self.front.core, event, why, now_ns);
         self.oracle.check(&self.front.core);
@@ -209,233 +231,26 @@ impl World {
             ready: why.ready,
             count: why.count,
         });
+        let (before, after) = self.script.next().unwrap_or_default();
+        for op in &before {
+            self.apply(op);
+        }
         match self.roles[event] {
-            Role::Keeper(keeper) => self.keep(&mut payload, keeper, why.ready),
+            Role::Keeper(keeper) => self.keep(&payload, keeper, why.ready),
             Role::Counter => self.count(event, why.count),
             Role::Passer(manner) => self.pass(&payload, manner, why.ready),
         }
-        for op in self.script.next().unwrap_or_default() {
-            self.apply(&op);
+        for op in &after {
+            self.apply(op);
         }
         let leaving = self.front.core.finish(why.id, Some(payload));
+        let is_back = leaving
+            .as_ref()
+            .is_some_and(|leaving| leaving.payload.is_some());
         let is_over = self.oracle.finished(event);
-        assert_eq!(leaving.payload.is_some(), is_over, "event {event} gives back what it had");
-        self.let_go(leaving);
-    }
-
-    /// Reads all that comes, each keeper in its way.
-    fn keep(&mut self, payload: &mut Payload, keeper: Keeper, ready: Ready) {
-        let (n, source) = (payload.event, payload.source.clone().unwrap());
-        let found = match keeper {
-            Keeper::Throttled(..) if ready.is_timeout() => {
-                self.set_timeout(n, None);
-                return self.set_interest(n, Interest::READ);
-            }
-            Keeper::Edge => source.drain(),
-            Keeper::Level(chunk)
-            | Keeper::Rearmed(chunk)
-            | Keeper::OneShot(chunk, _)
-            | Keeper::Throttled(chunk, _) => source.read(chunk),
-        };
-        match keeper {
-            _ if found == Found::End => self.remove(n),
-            Keeper::Level(_) | Keeper::Edge => {}
-            Keeper::Rearmed(_) if found == Found::Nothing => {}
-            Keeper::Rearmed(_) | Keeper::OneShot(..) => self.add(n),
-            Keeper::Throttled(_, pause) => {
-                self.set_interest(n, Interest::empty());
-                self.set_timeout(n, Some(pause));
-            }
-        }
-    }
-
-    fn count(&mut self, n: usize, count: u64) {
-        self.signals += count;
-        if self.front.core.info(self.oracle.id(n)).is_some_and(|info| !info.persistent) {
-            self.add(n);
-        }
-    }
-
-    /// Does something with the file, and goes when it is time to.
-    fn pass(&mut self, payload: &Payload, manner: Manner, ready: Ready) {
-        let n = payload.event;
-        let mut is_over = manner.runs <= 1 || ready.is_closed() || ready.contains(Ready::ERROR);
-        if let Some(source) = &payload.source {
-            if ready.is_readable() && manner.reads > 0 && source.medium != Medium::File {
-                is_over |= source.read(manner.reads) == Found::End;
-            }
-            if ready.is_writable() {
-                source.write();
-            }
-        }
-        self.roles[n] = Role::Passer(Manner {
-            runs: manner.runs.saturating_sub(1),
-            ..manner
-        });
-        if is_over {
-            self.remove(n);
-        } else if manner.again {
-            self.add(n);
-        }
-    }
-}
-
-/// What is done to events, by the loop and by what watches it.
-impl World {
-    fn apply(&mut self, op: &Op) {
-        match *op {
-            Op::Make(passer) => self.make_passer(passer),
-            Op::TakeTime(duration) => self.sim.advance(duration),
-            Op::Exit => self.front.core.exit(),
-            Op::Break => self.front.core.break_loop(),
-            Op::Rescan => self.front.core.rescan(),
-            Op::Add(n)
-            | Op::Delete(n)
-            | Op::Remove(n)
-            | Op::Activate(n, _)
-            | Op::ActivateLater(n, _)
-            | Op::SetInterest(n, _)
-            | Op::SetTimeout(n, _)
-            | Op::SetPriority(n, _) => {
-                if !self.passers.is_empty() {
-                    let n = self.passers[n % self.passers.len()];
-                    self.apply_to(n, op);
-                }
-            }
-        }
-        self.oracle.check(&self.front.core);
-    }
-
-    fn apply_to(&mut self, n: usize, op: &Op) {
-        let id = self.oracle.id(n);
-        // I1: the handle of a freed event reaches none, however its slot is used.
-        let is_freed = self.oracle.is_freed(n);
-        match *op {
-            Op::Add(_) => self.add(n),
-            Op::Delete(_) => self.delete(n),
-            Op::Remove(_) => self.remove(n),
-            Op::SetInterest(_, interest) => self.set_interest(n, interest),
-            Op::SetTimeout(_, timeout) => self.set_timeout(n, timeout),
-            Op::Activate(_, ready) => {
-                let result = self.front.core.activate(id, ready);
-                assert_eq!(result.is_err(), is_freed);
-                self.oracle.activated(n, ready);
-            }
-            Op::ActivateLater(_, ready) => {
-                let result = self.front.core.activate_later(id, ready);
-                assert_eq!(result.is_err(), is_freed);
-                self.oracle.activated(n, ready);
-            }
-            Op::SetPriority(_, priority) => {
-                let result = self.front.core.set_priority(id, priority);
-                assert_eq!(result.is_err(), is_freed);
-                self.oracle.set_priority(n, priority);
-            }
-            _ => unreachable!("it is not for an event"),
-        }
-    }
-
-    fn make_passer(&mut self, passer: Passer) {
-        let (kind, source) = match passer.wish {
-            Wish::Nothing => (Kind::Plain, None),
-            Wish::Signal(signal) => (Kind::Signal(signal), None),
-            Wish::Io { talk, interest, trigger, duplicate } => {
-                let Some(source) = self.listen(talk, duplicate) else { return };
-                (io(&source, interest, trigger), Some(source))
-            }
-        };
-        let spec = Spec {
-            persistent: passer.persistent,
-            keep: passer.keep,
-            priority: passer.priority,
-            timeout: passer.timeout,
-            ..Spec::new(kind)
-        };
-        let n = self.make(spec, source, Role::Passer(passer.manner));
-        self.passers.push(n);
-        self.add(n);
-    }
-
-    /// The file of a conversation; `None` where it was kept and is over.
-    fn listen(&mut self, talk: usize, duplicate: bool) -> Option<Rc<Source>> {
-        let talk = talk % self.sources.len();
-        let source = match self.sources[talk].upgrade() {
-            Some(source) => source,
-            None => {
-                let plan = self.others[talk.checked_sub(self.talks.len())?].clone();
-                let source = self.open_source(&plan);
-                self.sources[talk] = Rc::downgrade(&source);
-                source
-            }
-        };
-        if duplicate {
-            self.births += 1;
-            return Some(Rc::new(source.duplicate(self.births)));
-        }
-        Some(source)
-    }
-
-    fn make(&mut self, spec: Spec, source: Option<Rc<Source>>, role: Role) -> usize {
-        let event = self.roles.len();
-        let origin = source.as_ref().map(|source| Origin {
-            birth: source.birth,
-            is_refused: source.medium == Medium::File,
-        });
-        let Ok(id) = self.front.core.insert(spec, Payload { event, source }) else {
-            panic!("event {event} was refused")
-        };
-        self.oracle.made(id, spec, origin);
-        self.roles.push(role);
-        event
-    }
-
-    fn add(&mut self, n: usize) {
-        let answer = Answer::from(self.front.add(self.oracle.id(n)));
-        self.oracle.added(n, answer, self.sim.now_ns());
-        self.note_grants(n);
-    }
-
-    fn set_interest(&mut self, n: usize, interest: Interest) {
-        let answer = Answer::from(self.front.set_interest(self.oracle.id(n), interest));
-        self.oracle.set_interest(n, interest, answer);
-        self.note_grants(n);
-    }
-
-    fn set_timeout(&mut self, n: usize, timeout: Option<Duration>) {
-        let result = self.front.set_timeout(self.oracle.id(n), timeout);
-        assert_eq!(result.is_err(), self.oracle.is_freed(n));
-        if result.is_ok() {
-            self.oracle.set_timeout(n, timeout, self.sim.now_ns());
-        }
-    }
-
-    fn delete(&mut self, n: usize) {
-        let result = self.front.core.delete(self.oracle.id(n));
-        assert_eq!(result.is_err(), self.oracle.is_freed(n));
-        if let Ok(release) = result {
-            self.oracle.deleted(n);
-            self.front.release(release);
-        }
-    }
-
-    fn remove(&mut self, n: usize) {
-        let result = self.front.core.remove(self.oracle.id(n));
-        assert_eq!(result.is_err(), self.oracle.is_freed(n));
-        if let Ok(leaving) = result {
-            self.oracle.removed(n);
+        assert_eq!(is_back, is_over, "event {event} gives back what it had");
+        if let Some(leaving) = leaving {
             self.let_go(leaving);
-        }
-    }
-
-    /// Tells the kernel before the source may be closed.
-    fn let_go(&mut self, leaving: Leaving<Payload>) {
-        self.front.release(leaving.release);
-        drop(leaving.payload);
-    }
-
-    fn note_grants(&mut self, n: usize) {
-        for (_, token) in self.front.grants.drain(..) {
-            self.oracle.granted(n, token);
         }
     }
 }
@@ -447,14 +262,26 @@ impl World {
     fn check_kernel(&self) {
         self.check_ghosts();
         let kernel = self.sim.interest_set();
-        let kernel: Vec<_> =
-            kernel.iter().map(|held| (held.fd, held.interest, held.trigger, held.token)).collect();
+        let kernel: Vec<_> = kernel
+            .iter()
+            .map(|held| (held.fd, held.interest, held.trigger, held.token))
+            .collect();
         let recorded: Vec<_> = self.front.core.held().collect();
-        assert_eq!(kernel, recorded, "what the kernel holds, and what the loop says it does");
-        let held = kernel.into_iter().map(|(fd, interest, trigger, _)| (fd, (interest, trigger)));
+        assert_eq!(
+            kernel, recorded,
+            "what the kernel holds, and what the loop says it does"
+        );
+        let held = kernel
+            .into_iter()
+            .map(|(fd, interest, trigger, _)| (fd, (interest, trigger)));
         let held: BTreeMap<_, _> = held.collect();
-        for (fd, wanted) in self.oracle.wanted() {
-            assert_eq!(held.get(&fd), Some(&wanted), "file descriptor {fd}");
+        let wanted = self.oracle.wanted();
+        for (fd, wanted) in &wanted {
+            assert_eq!(held.get(fd), Some(wanted), "file descriptor {fd}");
+        }
+        // Of what nobody wants nothing is kept that would be reported at once.
+        for (fd, (kept, _)) in held.iter().filter(|(fd, _)| !wanted.contains_key(fd)) {
+            assert!(!kept.contains(Interest::WRITE), "file descriptor {fd}");
         }
     }
 
@@ -466,8 +293,14 @@ impl World {
     }
 
     /// Nothing is ready, planned or timed any more.
-    fn check_rest(&self) {
-        // Nothing lost: of the bytes,
+    fn check_rest(&self, program: &Program) {
+        // Nothing lost: of the signals,
+        let raised = program
+            .raises
+            .iter()
+            .filter(|(_, signal)| *signal == Signal::USR1);
+        assert_eq!(self.signals, u64::try_from(raised.count()).unwrap());
+        // of the bytes,
         for (n, talk) in self.talks.iter().enumerate() {
             assert_eq!(*talk.read.borrow(), talk.said(), "conversation {n}");
             // of the ends,
@@ -477,7 +310,8 @@ impl World {
         // and of what level-triggered events were made for.
         for n in (0..self.roles.len()).filter(|n| self.oracle.is_wanted(*n)) {
             let payload = self.front.core.payload(self.oracle.id(n)).unwrap();
-            if let (Some(source), Some(Trigger::Level)) = (&payload.source, self.oracle.trigger(n)) {
+            if let (Some(source), Some(Trigger::Level)) = (&payload.source, self.oracle.trigger(n))
+            {
                 let missed = source.ready().for_interest(self.oracle.interest(n));
                 assert_eq!(missed, Ready::empty(), "event {n} was not told");
             }

@@ -2,15 +2,13 @@
 //! signals, timers, callbacks that do what callbacks do, and a kernel that uses its liberties.
 #![expect(clippy::unwrap_used, reason = "a failing test is the report")]
 
-#[path = "sim/front.rs"]
+mod borrowed;
+mod found;
 mod front;
-#[path = "sim/oracle.rs"]
+mod long;
 mod oracle;
-#[path = "sim/program.rs"]
 mod program;
-#[path = "sim/talk.rs"]
 mod talk;
-#[path = "sim/world.rs"]
 mod world;
 
 use evloop_sim::Disorder;
