@@ -226,6 +226,11 @@ fn peaks_are_the_most_there_was_at_a_time() {
     look(&mut core, 0, |_, _| ());
     assert_eq!(marks(core.peaks()), [8, 6, 3, 5]);
 
+    // As many again, but not at a time.
+    core.activate(ids[0], Ready::READ).unwrap();
+    look(&mut core, 0, |_, _| ());
+    assert_eq!(marks(core.peaks()), [8, 6, 3, 5]);
+
     // One timer ran and is gone; what is taken away and comes again was there before.
     drop(core.remove(ids[0]).unwrap());
     added(&mut core, persistent(read(4)));
