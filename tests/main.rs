@@ -6,6 +6,8 @@
 mod deferred;
 mod edge;
 mod errors;
+mod fork;
+mod ghosts;
 mod hangup;
 mod inspect;
 mod io;
@@ -23,6 +25,7 @@ mod signals;
 mod sources;
 mod support;
 mod syscalls;
+mod threads;
 mod time;
 mod timeouts;
 mod timers;

@@ -1,0 +1,95 @@
+//! Processes with several threads, one of which forks.
+
+use std::thread;
+
+use evloop::{EventLoop, Mode, Outcome, Signal};
+use rustix::thread::gettid;
+
+use super::scene::{Side, assert_done, assert_well, fork};
+use crate::support::clock::{DAY, ms};
+use crate::support::process::in_own_process;
+use crate::support::raw::in_forked_child;
+use crate::support::status::until_it_blocks;
+use crate::support::trace::{Trace, look, new_loop, run, timer};
+
+/// The parent waits for its child, by a signal, while the child runs what it has inherited, used by
+/// many threads.
+#[test]
+fn parent_hears_of_the_end_of_a_child_that_runs_the_loop_too() {
+    in_own_process(
+        "fork::threads::parent_hears_of_the_end_of_a_child_that_runs_the_loop_too",
+        || {
+            let mut events = EventLoop::<u64>::new().unwrap();
+            let day = events.timer(DAY).add(|_| ()).unwrap();
+            let chld = events.signal(Signal::CHLD);
+            let chld = chld.add(|cx, caught| {
+                *cx.state += 1000 * caught.count;
+                cx.events.exit();
+            });
+            let chld = chld.unwrap();
+            let remote = events.remote();
+            let mut fired = 0;
+            let Side::Parent(child) = fork() else {
+                events.after_fork().unwrap();
+                events.remove(chld).unwrap();
+                let adders: Vec<_> = (0..8)
+                    .map(|_| {
+                        let remote = remote.clone();
+                        thread::spawn(move || {
+                            for _ in 0..25 {
+                                let add = remote.call(|events| {
+                                    let timer = events.timer(ms(3));
+                                    timer.add(|cx| *cx.state += 1)
+                                });
+                                add.unwrap().wait().unwrap().unwrap();
+                            }
+                        })
+                    })
+                    .collect();
+                thread::spawn(move || {
+                    for adder in adders {
+                        adder.join().unwrap();
+                    }
+                    _ = remote.remove(day).unwrap();
+                });
+                assert_eq!(events.run(&mut fired).unwrap(), Outcome::Empty);
+                assert_eq!(fired, 200);
+                return;
+            };
+            assert_eq!(events.run(&mut fired).unwrap(), Outcome::Exit);
+            assert_eq!(fired, 1000);
+            // Nobody but the signal has woken it.
+            assert!(events.stats().waits <= 2);
+            assert_done(child);
+        },
+    );
+}
+
+/// A child in whose parent the loop slept when another thread forked.
+#[test]
+fn child_of_another_thread_can_use_the_loops_remote() {
+    in_own_process(
+        "fork::threads::child_of_another_thread_can_use_the_loops_remote",
+        || {
+            let mut events = new_loop();
+            events.timer(DAY).add(timer("day")).unwrap();
+            let (remote, its) = (events.remote(), gettid());
+            let forker = thread::spawn(move || {
+                until_it_blocks(its);
+                assert_well(in_forked_child(|| {
+                    // Nobody takes it there.
+                    remote.post(timer("child's")).unwrap();
+                    let answer = remote.call(|_| ()).unwrap();
+                    assert_eq!(answer.poll(), Ok(None));
+                }));
+                remote.post(timer("parent's")).unwrap();
+                remote.break_loop().unwrap();
+            });
+            let (outcome, trace) = run(&mut events, Mode::UntilEmpty);
+            forker.join().unwrap();
+            assert_eq!(outcome, Outcome::Break);
+            let rest: Trace = trace.into_iter().chain(look(&mut events)).collect();
+            assert_eq!(rest, ["parent's"]);
+        },
+    );
+}
