@@ -131,8 +131,10 @@ mod fork;
 pub mod guide;
 mod inspect;
 mod life;
+mod mailbox;
 mod new_event;
 mod remote;
+mod sync;
 mod table;
 mod verify;
 

@@ -5,12 +5,10 @@
 //! lock, one allocation, and a system call only if the loop is asleep and nobody else has woken
 //! it.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::thread;
 use std::time::Duration;
 
 use evloop_changelist::Ready;
@@ -20,6 +18,7 @@ use evloop_pipe::Waker;
 use crate::context::Cx;
 use crate::error::{AddError, DeleteAndWaitError, LoopGone, RemoveError};
 use crate::event_loop::EventLoop;
+use crate::mailbox::Mailbox;
 
 /// Uses a loop from another thread. Made by [`EventLoop::remote`]; can be cloned and sent.
 ///
@@ -184,10 +183,7 @@ impl<S> Remote<S> {
     ///
     /// [`LoopGone`] if the loop was dropped.
     pub fn break_loop(&self) -> Result<(), LoopGone> {
-        // In time for the callback that runs; the post wakes the loop if none does.
-        self.shared.stop.store(true, Ordering::Release);
-        self.shared.post(Box::new(|_| ()))?;
-        Ok(())
+        self.shared.post_break(Box::new(|_| ()))
     }
 
     /// Deletes an event, and returns when its callback is over and does not run again (unless
@@ -206,27 +202,14 @@ impl<S> Remote<S> {
     ///
     /// `event_del_block`.
     pub fn delete_and_wait(&self, id: EventId) -> Result<(), DeleteAndWaitError> {
-        if self.shared.lock().running == Some(thread::current().id()) {
+        if self.shared.is_run_by(thread::current().id()) {
             return Err(DeleteAndWaitError::OwnThread);
         }
         let ticket = self.shared.post(Box::new(move |events| {
             // An event that was freed has no callback.
             _ = events.delete(id);
         }))?;
-        let mut mailbox = self.shared.lock();
-        loop {
-            if mailbox.is_gone {
-                return Err(DeleteAndWaitError::LoopGone);
-            }
-            if mailbox.taken >= ticket || mailbox.running.is_none() {
-                return Ok(());
-            }
-            mailbox = self
-                .shared
-                .taken
-                .wait(mailbox)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        Ok(self.shared.wait(ticket)?)
     }
 }
 
@@ -247,46 +230,7 @@ impl<S> fmt::Debug for Remote<S> {
 type Command<S> = Box<dyn FnOnce(&mut EventLoop<S>) + Send>;
 
 /// What a loop and its remotes share.
-pub(crate) struct Shared<S> {
-    mailbox: Mutex<Mailbox<S>>,
-    /// Commands were taken, or the run is over, or the loop is gone.
-    taken: Condvar,
-    /// A break was asked for.
-    stop: AtomicBool,
-}
-
-struct Mailbox<S> {
-    commands: VecDeque<Command<S>>,
-    /// How many commands were ever posted, and how many of them are done.
-    posted: u64,
-    taken: u64,
-    /// The thread that runs the loop.
-    running: Option<ThreadId>,
-    is_gone: bool,
-    waker: Arc<Waker>,
-}
-
-impl<S> Shared<S> {
-    fn lock(&self) -> MutexGuard<'_, Mailbox<S>> {
-        // No code of a user's runs under the lock, so a panic leaves nothing half done.
-        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Posts a command, wakes the loop, and returns how many were posted with it.
-    fn post(&self, command: Command<S>) -> Result<u64, LoopGone> {
-        let mut mailbox = self.lock();
-        if mailbox.is_gone {
-            return Err(LoopGone);
-        }
-        mailbox.commands.push_back(command);
-        mailbox.posted += 1;
-        let ticket = mailbox.posted;
-        let waker = Arc::clone(&mailbox.waker);
-        drop(mailbox);
-        waker.wake();
-        Ok(ticket)
-    }
-}
+pub(crate) type Shared<S> = Mailbox<Command<S>>;
 
 impl<S> EventLoop<S> {
     /// A handle to use the loop from other threads.
@@ -297,18 +241,8 @@ impl<S> EventLoop<S> {
     #[must_use]
     pub fn remote(&mut self) -> Remote<S> {
         let shared = self.shared.get_or_insert_with(|| {
-            Arc::new(Shared {
-                mailbox: Mutex::new(Mailbox {
-                    commands: VecDeque::new(),
-                    posted: 0,
-                    taken: 0,
-                    running: self.core.is_running().then(|| thread::current().id()),
-                    is_gone: false,
-                    waker: Arc::clone(&self.waker),
-                }),
-                taken: Condvar::new(),
-                stop: AtomicBool::new(false),
-            })
+            let runner = self.core.is_running().then(|| thread::current().id());
+            Arc::new(Mailbox::new(Arc::clone(&self.waker), runner))
         });
         Remote {
             shared: Arc::clone(shared),
@@ -318,7 +252,7 @@ impl<S> EventLoop<S> {
     /// Says that this thread runs the loop from now on, and does what was posted before.
     pub(crate) fn begin_remote(&mut self) {
         if let Some(shared) = &self.shared {
-            shared.lock().running = Some(thread::current().id());
+            shared.begin(thread::current().id());
             self.take_posted();
         }
     }
@@ -326,8 +260,7 @@ impl<S> EventLoop<S> {
     /// Says that no thread runs the loop.
     pub(crate) fn end_remote(&self) {
         if let Some(shared) = &self.shared {
-            shared.lock().running = None;
-            shared.taken.notify_all();
+            shared.end();
         }
     }
 
@@ -337,14 +270,12 @@ impl<S> EventLoop<S> {
             return false;
         };
         // What is posted meanwhile is for the next time.
-        let count = shared.lock().commands.len();
+        let count = shared.len();
         for _ in 0..count {
-            let Some(command) = shared.lock().commands.pop_front() else {
+            let Some((command, _done)) = shared.take() else {
                 break;
             };
-            let done = Done(&shared);
             command(self);
-            drop(done);
         }
         count > 0
     }
@@ -352,28 +283,17 @@ impl<S> EventLoop<S> {
     /// Wakes by another waker from now on.
     pub(crate) fn adopt_waker(&self, waker: Arc<Waker>) {
         if let Some(shared) = &self.shared {
-            shared.lock().waker = waker;
+            shared.set_waker(waker);
         }
     }
 
     /// Passes on a break that another thread has asked for.
     pub(crate) fn take_break(&mut self) {
         if let Some(shared) = &self.shared
-            && shared.stop.load(Ordering::Relaxed)
+            && shared.take_break()
         {
-            shared.stop.store(false, Ordering::Relaxed);
             self.core.break_loop();
         }
-    }
-}
-
-/// Tells those who wait that a command is done, also if it panicked.
-struct Done<'a, S>(&'a Shared<S>);
-
-impl<S> Drop for Done<'_, S> {
-    fn drop(&mut self) {
-        self.0.lock().taken += 1;
-        self.0.taken.notify_all();
     }
 }
 
@@ -381,12 +301,7 @@ impl<S> Drop for EventLoop<S> {
     /// Commands that were posted and not taken are dropped; who waits for them is told.
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
-            let mut mailbox = shared.lock();
-            mailbox.is_gone = true;
-            let commands = std::mem::take(&mut mailbox.commands);
-            drop(mailbox);
-            shared.taken.notify_all();
-            drop(commands);
+            drop(shared.close());
         }
     }
 }
