@@ -8,7 +8,7 @@ use evloop_signals::{Signal, SignalSet};
 
 use crate::handler::{self, LoopBell};
 use crate::slots::Claim;
-use crate::{CatchError, disposition};
+use crate::{CatchError, SignalInfo, disposition};
 
 /// Counts signals for one event loop, and wakes it.
 ///
@@ -22,6 +22,8 @@ use crate::{CatchError, disposition};
 ///   merges before it is delivered (a standard signal that is pending already) is one run.
 /// - The count is there before [`Waker::wake`] is called: a loop that takes after each
 ///   [`Waker::awake`] misses none.
+/// - With a count comes what the kernel said of the last of these runs. Of those that are at work at
+///   the same moment, in several threads, either may count as the last.
 /// - The first catcher of a signal installs the handler, the last restores the disposition that the
 ///   first found. If somebody else has set another one in the meantime, that one stays.
 /// - No thread's signal mask is touched.
@@ -103,16 +105,31 @@ impl Catcher {
         self.claim.watched()
     }
 
-    /// Takes the counts: calls `f` for each signal that came since it was last taken, by number,
-    /// with how often it came.
+    /// Takes what came: calls `f` for each signal that did since it was last taken, by number.
     ///
     /// To be called after each [`Waker::awake`]. If `f` panics the signals it was not called for
-    /// are kept for the next time.
+    /// are kept for the next time. So is a signal while a handler in another thread is in the middle
+    /// of telling of it: that handler is going to wake the loop.
     ///
-    /// Costs one load if nothing came, and two atomic operations for each signal that did.
-    pub fn take(&self, f: impl FnMut(Signal, u64)) {
-        self.claim.take(f);
+    /// Costs one load if nothing came, and two atomic operations and a few loads for each signal that
+    /// did.
+    pub fn take(&self, mut f: impl FnMut(Signal, Deliveries)) {
+        self.claim.take(|signal, count, said| {
+            let last = SignalInfo::unpack(signal, said);
+            f(signal, Deliveries { count, last });
+        });
     }
+}
+
+/// What is taken of one signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deliveries {
+    /// How often it came: runs of the handler. At least 1.
+    pub count: u64,
+    /// What the kernel said of the last of them; of the others that is not kept. (Of one that comes
+    /// while this is taken, and is counted the next time, it may be this already.)
+    pub last: SignalInfo,
 }
 
 impl Drop for Catcher {

@@ -75,9 +75,10 @@ impl Dispositions {
 fn catching() -> libc::sigaction {
     let mut action = NO_ACTION;
     action.sa_sigaction = HANDLER as libc::sighandler_t;
-    // Interrupted calls go on, as the wakeup is all that the loop needs; and a thread that gave
-    // itself a stack for handlers gets it used, whether that signal was meant or not.
-    action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+    // The handler is told why. Interrupted calls go on, as the wakeup is all that the loop needs;
+    // and a thread that gave itself a stack for handlers gets it used, whether that signal was meant
+    // or not.
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
     // No other handler interrupts this one.
     // SAFETY: the set must be one that may be written to: it is borrowed mutably. All bytes of it
     // are initialized before and after.

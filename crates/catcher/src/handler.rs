@@ -5,30 +5,35 @@
 //! atomics, and makes at most one `write(2)` for each loop that is asleep.
 #![expect(
     unsafe_code,
-    reason = "errno is reached through a pointer of the C library"
+    reason = "errno and what the kernel says are reached through pointers"
 )]
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::iter;
 use std::sync::{Arc, OnceLock};
 
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
+use libc::siginfo_t;
 
 use crate::fork::ForkStamp;
+use crate::info::pack;
 use crate::slots::{Bell, Claim, Slot};
 
 /// What `sigaction(2)` is given. One static, so that it has one address to know it by.
-pub(crate) static HANDLER: extern "C" fn(c_int) = handle;
+pub(crate) static HANDLER: extern "C" fn(c_int, *mut siginfo_t, *mut c_void) = handle;
 
-extern "C" fn handle(number: c_int) {
+extern "C" fn handle(number: c_int, info: *mut siginfo_t, _: *mut c_void) {
     let _errno = KeptErrno::new();
     let Ok(signal) = Signal::new(number) else {
         return;
     };
+    // SAFETY: the pointer must be that of a structure that is not written to meanwhile: the kernel,
+    // which was told `SA_SIGINFO`, has made one for this run of the handler.
+    let said = pack(signal, unsafe { &*info });
     for slot in slots() {
-        slot.record(signal);
+        slot.record(signal, said);
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A signal's disposition belongs to the process, an event loop to a thread, and a program may have
 //! several. A [`Catcher`] is one loop's share of the handler: it says which signals the loop
-//! watches, counts them, and wakes the loop by its [`Waker`]. Dispositions are
-//! changed when the first catcher watches a signal, and restored when the last one no longer does.
+//! watches, counts them, remembers what the kernel said of the last one, and wakes the loop by its
+//! [`Waker`]. Dispositions are changed when the first catcher watches a signal, and restored when the
+//! last one no longer does.
 //!
 //! # Examples
 //!
@@ -22,8 +23,8 @@
 //! kill_process(getpid(), process::Signal::USR1)?;
 //!
 //! // The loop, reduced to signals.
-//! let mut came = 0;
-//! while came == 0 {
+//! let mut sender = None;
+//! while sender.is_none() {
 //!     if waker.sleep() {
 //!         match poll(&mut [PollFd::new(&waker, PollFlags::IN)], None) {
 //!             Ok(_) => waker.drain(),
@@ -31,12 +32,12 @@
 //!         }
 //!     }
 //!     waker.awake();
-//!     catcher.take(|signal, count| {
-//!         assert_eq!(signal, Signal::USR1);
-//!         came += count;
+//!     catcher.take(|signal, came| {
+//!         assert_eq!((signal, came.count), (Signal::USR1, 1));
+//!         sender = came.last.pid();
 //!     });
 //! }
-//! assert_eq!(came, 1);
+//! assert_eq!(sender, Some(getpid().as_raw_pid()));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -53,27 +54,28 @@
 //!
 //! | operation | time | system calls |
 //! |---|---|---|
-//! | a run of the handler | `O(c)`: a load for a catcher that does not watch the signal, 4 atomic operations and a wakeup for one that does | 1 `write` for each loop that is asleep |
-//! | [`Catcher::take`] | a load, and 2 atomic operations for each signal that came | none |
+//! | a run of the handler | `O(c)`: a load for a catcher that does not watch the signal, 5 atomic operations, 4 stores and a wakeup for one that does | 1 `write` for each loop that is asleep |
+//! | [`Catcher::take`] | a load, and 2 atomic operations and 6 loads for each signal that came | none |
 //! | [`Catcher::watch`] | `O(1)`, with a lock | 1 `sigaction` for the first catcher of a signal |
 //! | [`Catcher::unwatch`] | `O(1)`, with a lock | 2 `sigaction` for the last catcher of a signal |
 //! | [`Catcher::new`] | `O(c)`, with a lock | none, but 2 for the first of the process |
 //! | [`ForkStamp::is_child`] | a load | none |
 //!
-//! Only [`Catcher::new`] allocates. A catcher's shared half takes 1 KiB; it is used again by the
+//! Only [`Catcher::new`] allocates. A catcher's shared half takes 3 KiB; it is used again by the
 //! next catcher, and never freed, as a handler may look at it at any time.
 //!
 //! # Order
 //!
-//! Signals have no order among themselves: they are counted, and taken by number. What a thread did
+//! Signals have no order among themselves: they are counted, and taken by number. Of the deliveries
+//! of one signal between two takes only the last one's [`SignalInfo`] is kept. What a thread did
 //! before it sent a signal is visible to the loop that took it, as far as the kernel's delivery
 //! orders the two.
 //!
 //! # The handler
 //!
-//! It is installed with `SA_RESTART`, so that interrupted system calls go on, with `SA_ONSTACK`, and
-//! with a full mask, so that no other handler interrupts it. It keeps `errno`. The handler that was
-//! there before is not called.
+//! It is installed with `SA_SIGINFO`, with `SA_RESTART`, so that interrupted system calls go on,
+//! with `SA_ONSTACK`, and with a full mask, so that no other handler interrupts it. It keeps `errno`.
+//! The handler that was there before is not called.
 //!
 //! # Forks
 //!
@@ -92,12 +94,15 @@ mod error;
 mod fork;
 mod gate;
 mod handler;
+mod info;
+mod last;
 mod slots;
 mod sync;
 
-pub use catcher::Catcher;
+pub use catcher::{Catcher, Deliveries};
 pub use error::CatchError;
 pub use fork::ForkStamp;
+pub use info::{ChildState, Origin, SignalInfo, Value};
 
 // What a catcher is made of and asked for, so that it can be used alone.
 pub use evloop_pipe::{PipeError, Waker};

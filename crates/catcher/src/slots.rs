@@ -1,4 +1,5 @@
-//! What the handler and one catcher share: which signals are watched, and how often each came.
+//! What the handler and one catcher share: which signals are watched, how often each came, and what
+//! is known of its last delivery.
 //!
 //! A [`Slot`] lives for ever, because a handler may look at it at any time. A catcher claims one
 //! for as long as it lives, and what belongs to the catcher alone, its [`Bell`], is reached by
@@ -11,6 +12,15 @@
 //! under a bit that is set, or that its handler is about to set and to ring for. A handler that
 //! counts between the two steps of a take has its run taken by it, and leaves a bit with nothing
 //! under it, which the next take passes over.
+//!
+//! # Why a count comes with what is known of one of its runs, or of a later one
+//!
+//! Before it counts a handler stores what the kernel said of its run, or gives way to another
+//! handler that is just storing in another thread. So behind a count that it has found, a take finds
+//! what was stored by one of the runs counted or by a later one, or else a handler that is storing.
+//! Then it tries again, as it does when somebody counts in between; after a few tries it leaves the
+//! count to that handler. That one has yet to set the bit and to ring: if it had set the bit before
+//! the take cleared it, the take would have seen all that it did before.
 #![expect(
     unsafe_code,
     reason = "a handler reaches its catcher's bell through a pointer"
@@ -21,7 +31,8 @@ use core::ptr;
 use evloop_signals::{Signal, SignalSet};
 
 use crate::gate::Gate;
-use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use crate::last::{Last, Words};
+use crate::sync::{Arc, AtomicBool, AtomicPtr, AtomicU64, Ordering, spin_loop};
 
 /// What a handler does when it has counted.
 pub(crate) trait Bell: Send + Sync {
@@ -46,9 +57,14 @@ pub(crate) struct Slot<B> {
 struct Tally {
     /// Open while the signal is watched.
     gate: Gate,
+    /// What the kernel said of the last run. It means something where there is a run.
+    last: Last,
     /// Runs of the handler that were not taken yet.
     runs: AtomicU64,
 }
+
+/// How often a take looks, while handlers are at work, before it leaves the signal to them.
+const TRIES: u32 = 100;
 
 impl<B: Bell> Slot<B> {
     pub(crate) fn new() -> Self {
@@ -58,20 +74,24 @@ impl<B: Bell> Slot<B> {
             pending: AtomicU64::new(0),
             tallies: std::array::from_fn(|_| Tally {
                 gate: Gate::new(),
+                last: Last::new(),
                 runs: AtomicU64::new(0),
             }),
         }
     }
 
-    /// The handler's part: counts a run, and rings. Nothing, if the signal is not watched.
+    /// The handler's part: counts a run, of which the kernel said this, and rings. Nothing, if the
+    /// signal is not watched.
     ///
     /// Async-signal-safe, and wait-free if the bell's [`ring`](Bell::ring) is.
-    pub(crate) fn record(&self, signal: Signal) {
+    pub(crate) fn record(&self, signal: Signal, said: Words) {
         let tally = &self.tallies[signal.index()];
         let Some(_visit) = tally.gate.enter() else {
             return;
         };
-        tally.runs.fetch_add(1, Ordering::Relaxed);
+        tally.last.store(said);
+        // Releases that to the take that finds the run.
+        tally.runs.fetch_add(1, Ordering::Release);
         // Releases the count to the take that clears the bit.
         self.pending.fetch_or(signal.bit(), Ordering::Release);
         // The gate has ordered this load after the store in `Claim::new`.
@@ -87,6 +107,10 @@ impl<B: Bell> Slot<B> {
     pub(crate) fn forget_visitors(&self) {
         for tally in &self.tallies {
             tally.gate.forget_visitors();
+            if tally.last.forget_turn() {
+                // They rest upon what that handler will never say.
+                tally.runs.store(0, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -141,21 +165,42 @@ impl<'a, B: Bell> Claim<'a, B> {
             .fetch_and(!signal.bit(), Ordering::Relaxed);
     }
 
-    /// Takes each count that is not zero, by signal number.
+    /// Takes each count that is not zero, by signal number, with what is known of the last run.
     ///
     /// One signal at a time, so that a panic of `f` leaves the others for the next take.
-    pub(crate) fn take(&self, mut f: impl FnMut(Signal, u64)) {
+    pub(crate) fn take(&self, mut f: impl FnMut(Signal, u64, Words)) {
         for signal in SignalSet::from_bits(self.slot.pending.load(Ordering::Relaxed)) {
             self.slot
                 .pending
                 .fetch_and(!signal.bit(), Ordering::Acquire);
-            let runs = self.slot.tallies[signal.index()]
-                .runs
-                .swap(0, Ordering::Relaxed);
-            if runs > 0 {
-                f(signal, runs);
+            if let Some((runs, said)) = self.slot.tallies[signal.index()].take() {
+                f(signal, runs, said);
             }
         }
+    }
+}
+
+impl Tally {
+    /// None: there is no run to be taken, or a handler is at work that is going to ring.
+    fn take(&self) -> Option<(u64, Words)> {
+        for _ in 0..TRIES {
+            let runs = self.runs.load(Ordering::Acquire);
+            if runs == 0 {
+                return None;
+            }
+            // In this order: what is known is not older than what is counted. And the count is what
+            // it was, or else somebody has counted meanwhile, or taken.
+            if let Some(said) = self.last.load()
+                && self
+                    .runs
+                    .compare_exchange(runs, 0, Ordering::Relaxed, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return Some((runs, said));
+            }
+            spin_loop();
+        }
+        None
     }
 }
 

@@ -1,9 +1,10 @@
-//! The one place from which [`gate`](crate::gate) and [`slots`](crate::slots) take what several
-//! threads share, so that a model checker can stand in.
+//! The one place from which [`gate`](crate::gate), [`last`](crate::last) and [`slots`](crate::slots)
+//! take what several threads share, so that a model checker can stand in.
 
 use std::thread;
 use std::time::Duration;
 
+pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
@@ -13,7 +14,7 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize
 /// up the processor, even where its priority is above that of the other.
 pub(crate) fn wait(round: u32) {
     if round < 100 {
-        std::hint::spin_loop();
+        spin_loop();
     } else {
         thread::sleep(Duration::from_micros(50));
     }

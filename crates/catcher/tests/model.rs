@@ -3,6 +3,8 @@
 
 #[path = "support/process.rs"]
 mod process;
+#[path = "support/queue.rs"]
+mod queue;
 #[path = "support/signals.rs"]
 mod signals;
 
@@ -10,12 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use evloop_catcher::{Catcher, Signal, Waker};
+use evloop_catcher::{Catcher, Origin, Signal, Waker};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::process::in_own_process;
-use crate::signals::{disposition, parts, raise, set_disposition};
+use crate::queue::queue;
+use crate::signals::{disposition, parts, set_disposition};
 
 /// Signals of every sort: handled before, ignored before, ignored by default.
 const SIGNALS: [Signal; 5] = [
@@ -41,7 +44,8 @@ enum Step {
     Drop(Index),
     Watch(Index, Signal),
     Unwatch(Index, Signal),
-    Raise(Signal, u64),
+    /// So many times, the last one with this value.
+    Send(Signal, u64, i32),
     Take(Index),
 }
 
@@ -53,16 +57,17 @@ fn step() -> impl Strategy<Value = Step> {
         1 => catcher().prop_map(Step::Drop),
         4 => (catcher(), signal()).prop_map(|(catcher, signal)| Step::Watch(catcher, signal)),
         3 => (catcher(), signal()).prop_map(|(catcher, signal)| Step::Unwatch(catcher, signal)),
-        6 => (signal(), 1_u64..5).prop_map(|(signal, times)| Step::Raise(signal, times)),
+        6 => (signal(), 1_u64..5, any::<i32>())
+            .prop_map(|(signal, times, value)| Step::Send(signal, times, value)),
         3 => catcher().prop_map(Step::Take),
     ]
 }
 
-/// A catcher: what it watches, and what it has counted.
+/// A catcher: what it watches, how often that came, and the value of the last one.
 #[derive(Default)]
 struct Model {
     watched: BTreeSet<Signal>,
-    counts: BTreeMap<Signal, u64>,
+    came: BTreeMap<Signal, (u64, i32)>,
 }
 
 struct Pair {
@@ -87,30 +92,38 @@ impl Pair {
 
     fn take(&mut self) {
         let mut taken = Vec::new();
-        self.real.take(|signal, count| taken.push((signal, count)));
-        assert_eq!(
-            taken,
-            Vec::from_iter(std::mem::take(&mut self.model.counts))
-        );
+        self.real.take(|signal, came| {
+            let Origin::Queued { value, .. } = came.last.origin else {
+                panic!("{came:?}");
+            };
+            taken.push((signal, (came.count, value.int())));
+        });
+        let expected = Vec::from_iter(std::mem::take(&mut self.model.came));
+        assert_eq!(taken, expected);
     }
 }
 
-/// Raises a signal while all loops sleep.
-fn raise_and_compare(pairs: &mut [Pair], signal: Signal, times: u64) {
+/// Sends a signal while all loops sleep.
+fn send_and_compare(pairs: &mut [Pair], signal: Signal, times: u64, value: i32) {
     for pair in &*pairs {
         pair.waker.awake();
         assert!(pair.waker.sleep());
     }
     let former = FORMER.load(Ordering::Relaxed);
-    for _ in 0..times {
-        raise(signal);
+    for before in (0..times).rev() {
+        let value = value.wrapping_sub(i32::try_from(before).unwrap());
+        let mut bytes = [0; size_of::<usize>()];
+        bytes[..4].copy_from_slice(&value.to_ne_bytes());
+        queue(signal, libc::SI_QUEUE, 1, 2, usize::from_ne_bytes(bytes));
     }
     let mut is_caught = false;
     for pair in pairs {
         let is_watching = pair.is_watching(signal);
         assert_eq!(pair.waker.awake(), is_watching);
         if is_watching {
-            *pair.model.counts.entry(signal).or_default() += times;
+            let (count, last) = pair.model.came.entry(signal).or_default();
+            *count += times;
+            *last = value;
         }
         is_caught |= is_watching;
     }
@@ -125,7 +138,7 @@ fn raise_and_compare(pairs: &mut [Pair], signal: Signal, times: u64) {
 fn run(pairs: &mut Vec<Pair>, step: Step) {
     match step {
         Step::New => pairs.push(Pair::new()),
-        Step::Raise(signal, times) => raise_and_compare(pairs, signal, times),
+        Step::Send(signal, times, value) => send_and_compare(pairs, signal, times, value),
         Step::Drop(_) | Step::Watch(..) | Step::Unwatch(..) | Step::Take(_) if pairs.is_empty() => {
         }
         Step::Drop(at) => _ = pairs.swap_remove(at.index(pairs.len())),
@@ -139,14 +152,14 @@ fn run(pairs: &mut Vec<Pair>, step: Step) {
             let pair = at.get_mut(pairs);
             pair.real.unwatch(signal).unwrap();
             pair.model.watched.remove(&signal);
-            pair.model.counts.remove(&signal);
+            pair.model.came.remove(&signal);
         }
     }
 }
 
 #[test]
-fn catchers_are_sets_of_signals_and_maps_of_counts() {
-    in_own_process("catchers_are_sets_of_signals_and_maps_of_counts", || {
+fn catchers_are_sets_of_signals_and_maps_of_what_came() {
+    in_own_process("catchers_are_sets_of_signals_and_maps_of_what_came", || {
         set_disposition(
             Signal::USR1,
             FORMERLY as libc::sighandler_t,

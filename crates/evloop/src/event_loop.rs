@@ -326,7 +326,7 @@ impl<S> EventLoop<S> {
         if woken {
             self.core.count_wakeup();
             self.catcher
-                .take(|signal, count| self.core.catch(signal, count));
+                .take(|signal, deliveries| self.core.catch(signal, deliveries.count));
             self.take_posted();
         }
         waited.map_err(RunError::Wait)?;

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, read, write};
 
 use crate::process::in_own_process;
-use crate::signals::raise;
+use crate::senders::raise;
 use crate::thread_state::blocked;
 use crate::{taken, watching};
 
@@ -99,7 +99,9 @@ fn two_loops_in_two_threads_both_see_all() {
                 }
                 waker.awake();
                 waker.drain();
-                catcher.take(|signal, count| seen[usize::from(signal == Signal::USR2)] += count);
+                catcher.take(|signal, came| {
+                    seen[usize::from(signal == Signal::USR2)] += came.count;
+                });
             }
             (catcher, seen)
         };

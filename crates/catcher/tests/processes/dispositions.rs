@@ -6,7 +6,8 @@ use evloop_catcher::Signal;
 
 use crate::child::{By, become_shell, in_child};
 use crate::process::in_own_process;
-use crate::signals::{disposition, parts, raise, set_disposition};
+use crate::senders::raise;
+use crate::signals::{disposition, parts, set_disposition};
 use crate::thread_state::{errno, mask, set_errno};
 use crate::{taken, watching};
 
@@ -20,7 +21,10 @@ fn the_handler_restarts_calls_uses_the_other_stack_and_blocks_all() {
     in_own_process(test, || {
         let (_catcher, _waker) = watching(&[Signal::USR1]);
         let (_, flags, mask) = parts(&disposition(Signal::USR1));
-        assert_eq!(flags, libc::SA_RESTART | libc::SA_ONSTACK);
+        assert_eq!(
+            flags,
+            libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK
+        );
         // The kernel lets nobody block KILL and STOP, the C library what it keeps for itself.
         let unblockable =
             |number: &i32| [libc::SIGKILL, libc::SIGSTOP, 32, 33, 34].contains(number);

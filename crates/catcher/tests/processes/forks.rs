@@ -7,7 +7,8 @@ use evloop_catcher::{ForkStamp, Signal};
 
 use crate::child::{By, in_child, kill_myself};
 use crate::process::in_own_process;
-use crate::signals::{disposition, raise};
+use crate::senders::raise;
+use crate::signals::disposition;
 use crate::{IsOver, is_written, taken, watching};
 
 fn a_signal_of_a_child_wakes_nobody_in_the_parent(by: By) {

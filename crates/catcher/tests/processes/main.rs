@@ -3,6 +3,8 @@
 
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/queue.rs"]
+mod queue;
 #[path = "../support/signals.rs"]
 mod signals;
 
@@ -10,6 +12,8 @@ mod child;
 mod counts;
 mod dispositions;
 mod forks;
+mod infos;
+mod senders;
 mod storms;
 mod thread_state;
 
@@ -31,7 +35,7 @@ fn watching(signals: &[Signal]) -> (Catcher, Arc<Waker>) {
 
 fn taken(catcher: &Catcher) -> Vec<(Signal, u64)> {
     let mut taken = Vec::new();
-    catcher.take(|signal, count| taken.push((signal, count)));
+    catcher.take(|signal, came| taken.push((signal, came.count)));
     taken
 }
 

@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use evloop_catcher::Signal;
+use evloop_catcher::{Deliveries, Signal};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{Errno, read};
 
 use crate::process::in_own_process;
-use crate::signals::raise;
+use crate::senders::raise;
 use crate::{IsOver, taken, watching};
 
 /// The permanent watcher counts each of them; the others, what came while they watched.
@@ -21,7 +21,9 @@ fn no_run_is_lost_while_catchers_come_and_go() {
         let (permanent, _waker) = watching(&[Signal::USR1, Signal::USR2]);
         let running = AtomicU64::new(THREADS);
         let mut seen = [0, 0];
-        let mut see = |signal, count| seen[usize::from(signal == Signal::USR2)] += count;
+        let mut see = |signal, came: Deliveries| {
+            seen[usize::from(signal == Signal::USR2)] += came.count;
+        };
         thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {

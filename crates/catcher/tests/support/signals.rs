@@ -1,17 +1,10 @@
-//! What the tests need of the system's signals.
+//! What the process does at a signal, as the tests see and set it.
 #![expect(unsafe_code, reason = "no safe wrappers of these calls are at hand")]
 
 use std::mem::MaybeUninit;
 use std::ptr;
 
 use evloop_catcher::Signal;
-
-/// Sends a signal to the calling thread; if it is not blocked the handler has run on return.
-pub(crate) fn raise(signal: Signal) {
-    // SAFETY: this call has no precondition but that what it makes run is sound.
-    let result = unsafe { libc::raise(signal.number()) };
-    assert_eq!(result, 0);
-}
 
 pub(crate) fn disposition(signal: Signal) -> libc::sigaction {
     let mut action = blank();
