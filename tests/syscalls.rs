@@ -7,9 +7,12 @@ use std::io::{Write, stderr};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use evloop::{EventLoop, Interest, Mode, Outcome, Signal};
+use rustix::thread::gettid;
 
 use crate::support::clock::DAY;
 use crate::support::files::{put, sockets, take, with_input};
@@ -17,8 +20,8 @@ use crate::support::process::{
     arguments, as_inside, finish, in_own_process, is_done, is_inside, output,
 };
 use crate::support::raw::raise;
-use crate::support::status::reads_and_writes;
-use crate::support::trace::{Loop, io, look, new_loop, signal, timer, wait};
+use crate::support::status::{reads_and_writes, until_it_blocks};
+use crate::support::trace::{Loop, NOBODY, io, look, new_loop, signal, timer, wait};
 
 const ROUNDS: u64 = 100;
 
@@ -146,6 +149,38 @@ fn signals_are_taken_without_a_read_or_a_write() {
             }
         },
     );
+}
+
+/// One write wakes a loop that sleeps, and nobody reads it.
+#[test]
+fn wakeup_is_written_once_and_never_read() {
+    in_own_process("syscalls::wakeup_is_written_once_and_never_read", || {
+        let (say, hear) = mpsc::channel();
+        let sleeper = thread::spawn(move || {
+            let mut events = new_loop();
+            let event = events.signal(Signal::USR1).persist();
+            event.add(signal("USR1")).unwrap();
+            let calls = reads_and_writes(|| {
+                for _ in 0..3 {
+                    say.send(gettid()).unwrap();
+                    assert_eq!(wait(&mut events), ["USR1 x1"]);
+                }
+            });
+            // By then the last of the writes has been reported as well.
+            assert_eq!(look(&mut events), NOBODY);
+            calls
+        });
+        let mut written = Some(0);
+        for _ in 0..3 {
+            until_it_blocks(hear.recv().unwrap());
+            let calls = reads_and_writes(|| raise(Signal::USR1));
+            written = written.zip(calls).map(|(sum, (_, writes))| sum + writes);
+        }
+        match sleeper.join().unwrap().zip(written) {
+            Some(calls) => assert_eq!(calls, ((0, 0), 3)),
+            None => skipped("this kernel does not count reads and writes"),
+        }
+    });
 }
 
 /// The parts of [`traced_scenario`]. Each is marked by a write of its name, and of the same at its
