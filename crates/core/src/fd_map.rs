@@ -4,16 +4,15 @@
 //! found by the file descriptor's number; the kernel's reports carry a [`Token`], so that a report
 //! for a file that is gone is told from one for the file that took over its number.
 
-use alloc::format;
-use alloc::string::String;
+mod check;
+
 use alloc::vec::Vec;
 
-use evloop_changelist::{Change, Changelist, Interest, RawFd, Token, Trigger};
+use evloop_changelist::{Changelist, Interest, RawFd, Token, Trigger};
 use smallvec::SmallVec;
 
 use crate::event::{Event, Kind, Ownership};
 use crate::slab::Slab;
-use crate::verify::ensure;
 
 /// The interest table, and what of it the kernel was not told yet.
 #[derive(Debug)]
@@ -68,39 +67,6 @@ impl FdEntry {
             .iter()
             .map(|slot| events[*slot].interest())
             .collect()
-    }
-
-    /// Says what is wrong unless it and its events agree, and what the kernel holds, or is to be told,
-    /// is what they want.
-    fn verify<T>(
-        &self,
-        events: &Slab<Event<T>>,
-        number: u32,
-        change: Option<&Change>,
-    ) -> Result<(), String> {
-        for (position, slot) in self.events.iter().enumerate() {
-            let event = events.at(*slot).ok_or("has an event that was freed")?;
-            let is_its = matches!(
-                event.spec.kind,
-                Kind::Io { fd, interest, trigger, .. }
-                    if fd == self::fd(number) && trigger == self.trigger && !interest.is_empty()
-            );
-            ensure(is_its && !self.events[..position].contains(slot), || {
-                format!("has event {slot}, which is not its, or twice")
-            })?;
-        }
-        let told = change.map_or(self.held, Change::wanted);
-        ensure(
-            change.is_none_or(|change| change.held() == self.held),
-            || format!("has a change, but not of the {} that is held", self.held),
-        )?;
-        let wanted = self.wanted(events);
-        // Empty where the kernel refused: the events were told so. And what nobody wants any more
-        // may still be held.
-        ensure(
-            told == wanted || told.is_empty() || wanted.is_empty(),
-            || format!("is to be held for {told}, and wanted for {wanted}"),
-        )
     }
 }
 
@@ -413,32 +379,6 @@ impl FdMap {
                     },
                 )
             })
-    }
-
-    /// Says what is wrong unless the table, the changes and the events agree.
-    pub(crate) fn verify<T>(&self, events: &Slab<Event<T>>) -> Result<(), String> {
-        for item in self.changes.entries() {
-            let found = self.changes.get(item.fd);
-            let is_known = usize::try_from(item.fd).is_ok_and(|fd| fd < self.entries.len());
-            let is_found = found.is_some_and(|change| core::ptr::eq(change, &item.change));
-            ensure(is_known && is_found, || {
-                format!("the change of file descriptor {} is not found", item.fd)
-            })?;
-        }
-        let mut held = 0;
-        for (slot, entry) in (0..).zip(&self.entries) {
-            entry
-                .verify(events, slot, self.changes.get(fd(slot)))
-                .map_err(|broken| format!("file descriptor {slot} {broken}"))?;
-            held += usize::from(!entry.held.is_empty());
-        }
-        ensure(held == self.held && held <= self.most_held, || {
-            format!("{held} file descriptors are held, {} counted", self.held)
-        })?;
-        let told = self.told + self.skipped + self.changes.len() as u64;
-        ensure(told <= self.recorded, || {
-            format!("{told} changes were made of {} edits", self.recorded)
-        })
     }
 }
 
