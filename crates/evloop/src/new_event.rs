@@ -120,19 +120,32 @@ impl<S, W> NewEvent<'_, S, W> {
     }
 }
 
-impl<S, W> NewEvent<'_, S, W> {
-    fn payload(
-        &self,
+impl<'a, S, W> NewEvent<'a, S, W> {
+    fn of(events: &'a mut EventLoop<S>, kind: Kind, label: &'static str, waits_for: W) -> Self {
+        let spec = Spec::new(kind);
+        Self {
+            events,
+            spec,
+            label,
+            waits_for,
+        }
+    }
+
+    /// Makes the event, without a source, and adds it.
+    fn insert(
+        self,
         place: &'static Location<'static>,
         callback: Callback<S>,
-        source: Option<Rc<dyn Any>>,
-    ) -> Payload<S> {
-        Payload {
+    ) -> Result<EventId, AddError> {
+        let payload = Payload {
             callback: Some(callback),
-            source,
+            source: None,
             label: self.label,
             place,
-        }
+        };
+        self.events
+            .insert_and_add(self.spec, payload)
+            .map_err(|(error, _)| error)
     }
 }
 
@@ -295,22 +308,29 @@ impl<'a, S> NewEvent<'a, S, Timer> {
         C: FnMut(&mut Cx<'_, S>) + 'static,
     {
         let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
-        let payload = self.payload(Location::caller(), callback, None);
-        self.events
-            .insert_and_add(self.spec, payload)
-            .map_err(|(error, _)| error)
+        self.insert(Location::caller(), callback)
     }
 }
 
 impl<'a, S> NewEvent<'a, S, Catch> {
     pub(crate) fn signal(events: &'a mut EventLoop<S>, signal: Signal) -> Self {
-        let spec = Spec::new(Kind::Signal(signal));
-        Self {
-            events,
-            spec,
-            label: "signal",
-            waits_for: Catch(signal),
-        }
+        Self::of(events, Kind::Signal(signal), "signal", Catch(signal))
+    }
+
+    /// Its callback runs once for each delivery, with a count of 1. Otherwise it runs once for all that
+    /// came since it ran last.
+    ///
+    /// It runs for them one by one, behind what is active already, as if they came one after the
+    /// other: what is more urgent overtakes, limits count each, and what a break leaves is for the
+    /// next run. [`EventLoop::delete`] and [`EventLoop::remove`] forget the rest. An event that is
+    /// one-shot runs for each that came while it was pending.
+    ///
+    /// # Compared with libevent
+    ///
+    /// What every event of a signal does there, with nothing in between; a break forgets the rest.
+    pub const fn each(mut self) -> Self {
+        self.spec.each = true;
+        self
     }
 
     /// Adds the event. From now on the process catches the signal; when the last event for it in
@@ -329,25 +349,23 @@ impl<'a, S> NewEvent<'a, S, Catch> {
         C: FnMut(&mut Cx<'_, S>, Caught) + 'static,
     {
         let Catch(signal) = self.waits_for;
-        let callback: Callback<S> = Box::new(move |cx, Activation { count, .. }| {
-            callback(cx, Caught { signal, count });
+        let callback: Callback<S> = Box::new(move |cx, Activation { count, left, .. }| {
+            let is_last = count > 0 && left == 0;
+            let last = cx.events.last[signal.index()].filter(|_| is_last);
+            let caught = Caught {
+                signal,
+                count,
+                last,
+            };
+            callback(cx, caught);
         });
-        let payload = self.payload(Location::caller(), callback, None);
-        self.events
-            .insert_and_add(self.spec, payload)
-            .map_err(|(error, _)| error)
+        self.insert(Location::caller(), callback)
     }
 }
 
 impl<'a, S> NewEvent<'a, S, User> {
     pub(crate) fn user(events: &'a mut EventLoop<S>) -> Self {
-        let spec = Spec::new(Kind::Plain);
-        Self {
-            events,
-            spec,
-            label: "user",
-            waits_for: User(()),
-        }
+        Self::of(events, Kind::Plain, "user", User(()))
     }
 
     /// Adds the event. While it is pending it keeps the loop running.
@@ -365,22 +383,13 @@ impl<'a, S> NewEvent<'a, S, User> {
         C: FnMut(&mut Cx<'_, S>, Ready) + 'static,
     {
         let callback: Callback<S> = Box::new(move |cx, activation| callback(cx, activation.ready));
-        let payload = self.payload(Location::caller(), callback, None);
-        self.events
-            .insert_and_add(self.spec, payload)
-            .map_err(|(error, _)| error)
+        self.insert(Location::caller(), callback)
     }
 }
 
 impl<'a, S> NewEvent<'a, S, Prepare> {
     pub(crate) fn prepare(events: &'a mut EventLoop<S>) -> Self {
-        let spec = Spec::new(Kind::Prepare);
-        Self {
-            events,
-            spec,
-            label: "prepare",
-            waits_for: Prepare(()),
-        }
+        Self::of(events, Kind::Prepare, "prepare", Prepare(()))
     }
 
     /// Adds the watcher. Its callback gets how long the wait would be, as things were when the first
@@ -403,22 +412,13 @@ impl<'a, S> NewEvent<'a, S, Prepare> {
             let coming_wait = cx.events.core.coming_wait();
             callback(cx, coming_wait);
         });
-        let payload = self.payload(Location::caller(), callback, None);
-        self.events
-            .insert_and_add(self.spec, payload)
-            .map_err(|(error, _)| error)
+        self.insert(Location::caller(), callback)
     }
 }
 
 impl<'a, S> NewEvent<'a, S, Check> {
     pub(crate) fn check(events: &'a mut EventLoop<S>) -> Self {
-        let spec = Spec::new(Kind::Check);
-        Self {
-            events,
-            spec,
-            label: "check",
-            waits_for: Check(()),
-        }
+        Self::of(events, Kind::Check, "check", Check(()))
     }
 
     /// Adds the watcher.
@@ -436,10 +436,7 @@ impl<'a, S> NewEvent<'a, S, Check> {
         C: FnMut(&mut Cx<'_, S>) + 'static,
     {
         let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
-        let payload = self.payload(Location::caller(), callback, None);
-        self.events
-            .insert_and_add(self.spec, payload)
-            .map_err(|(error, _)| error)
+        self.insert(Location::caller(), callback)
     }
 }
 

@@ -1,0 +1,117 @@
+//! What the kernel is told of changes of interest, and what it is not.
+
+use evloop_changelist::{EpollOp, Interest, Op, Ready, Trigger};
+use evloop_core::{Kind, Mode, Ownership, Spec};
+
+use super::{FIRST, Loop, READ, added, modify, persistent, refused, steps, told};
+
+#[test]
+fn level_triggered_add_again_costs_nothing_where_the_file_is_owned() {
+    let mut core = Loop::new();
+    let id = added(&mut core, Spec::new(READ));
+    assert_eq!(core.delete(id), Ok(None));
+    core.add(id, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), []);
+    assert_eq!(core.stats().changes_skipped, 1);
+}
+
+#[test]
+fn add_again_is_told_where_the_file_is_borrowed() {
+    let mut core = Loop::new();
+    let kind = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Level,
+        ownership: Ownership::Borrowed,
+    };
+    let id = added(&mut core, Spec::new(kind));
+    let _ = core.delete(id);
+    core.add(id, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), [modify(Interest::READ)]);
+}
+
+#[test]
+fn edge_is_rearmed_by_every_add() {
+    let mut core = Loop::new();
+    let kind = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Edge,
+        ownership: Ownership::Owned,
+    };
+    let id = added(&mut core, persistent(kind));
+    core.add(id, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), [modify(Interest::READ)]);
+}
+
+#[test]
+fn last_delete_is_kept_for_reading_and_told_for_writing() {
+    for (interest, op) in [(Interest::READ, None), (Interest::WRITE, Some(Op::Delete))] {
+        let mut core = Loop::new();
+        let kind = Kind::Io {
+            fd: 4,
+            interest,
+            trigger: Trigger::Level,
+            ownership: Ownership::Owned,
+        };
+        let id = added(&mut core, persistent(kind));
+        let _ = core.delete(id);
+        core.activate(id, Ready::READ).unwrap();
+        let told: Vec<_> = told(&mut core)
+            .into_iter()
+            .flatten()
+            .map(|told| told.op)
+            .collect();
+        assert_eq!(told, Vec::from_iter(op), "{interest:?}");
+    }
+}
+
+#[test]
+fn trigger_of_a_change_that_was_not_told_is_not_believed() {
+    let mut core = Loop::new();
+    let io = |trigger| {
+        Spec::new(Kind::Io {
+            fd: 4,
+            interest: Interest::READ,
+            trigger,
+            ownership: Ownership::Owned,
+        })
+    };
+    let edge = added(&mut core, io(Trigger::Edge));
+    let _ = core.delete(edge);
+    let level = added(&mut core, io(Trigger::Level));
+    let _ = core.delete(level);
+    core.activate(level, Ready::READ).unwrap();
+    assert_eq!(told(&mut core), [], "the kernel keeps it, edge-triggered");
+    assert_eq!(core.held().next().unwrap().2, Trigger::Edge);
+    core.add(level, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), [modify(Interest::READ)]);
+    assert_eq!(core.held().next().unwrap().2, Trigger::Level);
+}
+
+#[test]
+fn kept_delete_is_taken_back_by_its_first_report() {
+    let mut core = Loop::new();
+    let id = added(
+        &mut core,
+        Spec {
+            keep: true,
+            ..Spec::new(READ)
+        },
+    );
+    let _ = core.delete(id);
+    steps(&mut core, Mode::StayOnEmpty, |core| {
+        core.report(FIRST, Ready::READ);
+        core.exit();
+    });
+    assert_eq!(core.stats().quenched, 1);
+    core.activate(id, Ready::READ).unwrap();
+    assert_eq!(
+        told(&mut core),
+        [Some(EpollOp {
+            op: Op::Delete,
+            interest: Interest::READ
+        })]
+    );
+    assert_eq!(core.held().count(), 0);
+}
