@@ -67,7 +67,7 @@ pub enum Origin {
         /// Its user.
         uid: u32,
         /// The value: `si_value`.
-        value: Value,
+        value: SignalValue,
     },
     /// `SIGCHLD`: a child of this process is not what it was (`CLD_EXITED` and the like).
     ///
@@ -85,7 +85,7 @@ pub enum Origin {
     /// A timer of `timer_create(2)` expired (`SI_TIMER`).
     Timer {
         /// The value that the timer was given.
-        value: Value,
+        value: SignalValue,
     },
     /// None of these, but the kernel for a reason of its own (any other code above 0, and
     /// `SI_SIGIO`): a key on the terminal, an alarm, I/O, a limit.
@@ -112,9 +112,9 @@ pub enum ChildState {
 /// What was sent with a signal: an integer or an address, which sender and receiver agree upon.
 /// `union sigval`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Value(usize);
+pub struct SignalValue(usize);
 
-impl Value {
+impl SignalValue {
     /// The value, if an integer was sent: `sival_int`.
     #[must_use]
     pub fn int(self) -> i32 {
@@ -159,7 +159,7 @@ impl SignalInfo {
         let (pid, uid) = halves(process);
         let pid = pid.cast_signed();
         let status = halves(datum).0.cast_signed();
-        let value = Value(usize::try_from(datum).unwrap_or_default());
+        let value = SignalValue(usize::try_from(datum).unwrap_or_default());
         let origin = match Layout::of(signal, code) {
             Layout::Sent => Origin::Sent { pid, uid },
             Layout::Queued => Origin::Queued { pid, uid, value },
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn each_code_has_its_fields() {
-        let (pid, uid, value) = (-2, u32::MAX, Value(7));
+        let (pid, uid, value) = (-2, u32::MAX, SignalValue(7));
         for code in -100..=0x81 {
             let expected = match code {
                 0 | -6 => Origin::Sent { pid, uid },
@@ -314,8 +314,8 @@ mod tests {
             // What a C compiler leaves beside the integer of a union is anybody's guess.
             let mut bytes = [0xa5; size_of::<usize>()];
             bytes[..4].copy_from_slice(&int.to_ne_bytes());
-            assert_eq!(Value(usize::from_ne_bytes(bytes)).int(), int);
+            assert_eq!(SignalValue(usize::from_ne_bytes(bytes)).int(), int);
         }
-        assert_eq!(Value(usize::MAX).address(), usize::MAX);
+        assert_eq!(SignalValue(usize::MAX).address(), usize::MAX);
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     /// Each writer stores words that belong together, and that get greater with time.
     #[test]
     fn words_of_two_writers_are_never_mixed_and_never_go_back() {
-        const ROUNDS: u64 = 50_000;
+        const ROUNDS: u64 = 20_000;
         let last = Last::new();
         let words = |writer: u64, round: u64| [round, 2 * round + writer, !round];
         thread::scope(|scope| {

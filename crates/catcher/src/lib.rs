@@ -102,7 +102,7 @@ mod sync;
 pub use catcher::{Catcher, Deliveries};
 pub use error::CatchError;
 pub use fork::ForkStamp;
-pub use info::{ChildState, Origin, SignalInfo, Value};
+pub use info::{ChildState, Origin, SignalInfo, SignalValue};
 
 // What a catcher is made of and asked for, so that it can be used alone.
 pub use evloop_pipe::{PipeError, Waker};

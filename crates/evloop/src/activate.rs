@@ -60,6 +60,7 @@ impl<S> EventLoop<S> {
     ///
     /// `event_base_active_by_signal`.
     pub fn activate_signal(&mut self, signal: Signal) {
+        self.last[signal.index()] = None;
         self.core.activate_signal(signal, 1);
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use evloop_catcher::SignalInfo;
 use evloop_core::EventId;
 use evloop_signals::Signal;
 
@@ -47,12 +48,23 @@ impl<S> Cx<'_, S> {
 }
 
 /// A signal that was caught.
+///
+/// # Compared with libevent
+///
+/// The callback is called as often as the signal came, and is not told who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Caught {
     /// Which one.
     pub signal: Signal,
-    /// How often since the callback ran last: every run of the handler counts. 0 when the callback
-    /// runs because the event's timeout expired, or by [`EventLoop::activate`].
+    /// How often since the callback ran last: every run of the handler counts. 1 at the most where the
+    /// callback runs for [each](crate::NewEvent::each) delivery. 0 when it runs because the event's
+    /// timeout expired, or by [`EventLoop::activate`].
     pub count: u64,
+    /// Who sent it, and why: what the kernel said of the last delivery that the loop has taken.
+    ///
+    /// Of the deliveries before that one nothing is kept, so where the callback runs for each,
+    /// `None` comes with these. `None` also where there was no delivery: with a count of 0, and by
+    /// [`EventLoop::activate_signal`].
+    pub last: Option<SignalInfo>,
 }

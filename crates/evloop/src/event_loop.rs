@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, Clock, Report};
-use evloop_catcher::{Catcher, ForkStamp};
+use evloop_catcher::{Catcher, ForkStamp, SignalInfo};
 use evloop_changelist::Interest;
 use evloop_core::{Activation, Core, EventId, Leaving, Limits, Mode, Outcome, Priority, Step};
 use evloop_pipe::Waker;
@@ -37,6 +37,8 @@ pub struct EventLoop<S> {
     pub(crate) core: Core<Payload<S>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) catcher: Catcher,
+    /// By [`Signal::index`]: what is known of the last delivery that the core was told of.
+    pub(crate) last: [Option<SignalInfo>; 64],
     pub(crate) waker: Arc<Waker>,
     /// What the loop shares with its remotes, if it has any.
     pub(crate) shared: Option<Arc<Shared<S>>>,
@@ -83,6 +85,7 @@ impl<S> EventLoop<S> {
             core: Core::new(),
             clock: Box::new(MonotonicClock::new()),
             catcher: Catcher::new(Arc::clone(&waker)),
+            last: [None; 64],
             waker,
             shared: None,
             stamp: ForkStamp::new(),
@@ -325,8 +328,10 @@ impl<S> EventLoop<S> {
         }
         if woken {
             self.core.count_wakeup();
-            self.catcher
-                .take(|signal, deliveries| self.core.catch(signal, deliveries.count));
+            self.catcher.take(|signal, came| {
+                self.last[signal.index()] = Some(came.last);
+                self.core.catch(signal, came.count);
+            });
             self.take_posted();
         }
         waited.map_err(RunError::Wait)?;

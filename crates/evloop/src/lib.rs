@@ -139,7 +139,7 @@ mod table;
 mod verify;
 
 pub use evloop_backend::{Capabilities, ControlError, Held, WaitError};
-pub use evloop_catcher::CatchError;
+pub use evloop_catcher::{CatchError, ChildState, Origin, SignalInfo, SignalValue};
 pub use evloop_changelist::{Interest, RawFd, Ready, Trigger};
 pub use evloop_core::{
     DEFERRED, Defect, EventId, EventInfo, Kind, LATE, Limits, Mode, Outcome, Ownership, Peak,

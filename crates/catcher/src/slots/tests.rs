@@ -146,7 +146,7 @@ fn a_forked_child_begins_anew_where_a_handler_was_storing() {
 /// what one of the threads said last.
 #[test]
 fn what_is_taken_was_said_as_a_whole_and_never_goes_back() {
-    const ROUNDS: u64 = 20_000;
+    const ROUNDS: u64 = 5000;
     const THREADS: u64 = 4;
     let slot = Slot::new();
     let claim = Claim::new(&slot, Arc::new(Counter::default())).unwrap();
