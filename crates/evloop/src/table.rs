@@ -98,7 +98,7 @@ mod tests {
         for (path, expected) in [
             ("main.rs", "main.rs"),
             ("src/main.rs", "src/main.rs"),
-            ("/home/me/server/src/main.rs", "src/main.rs"),
+            ("/srv/server/src/main.rs", "src/main.rs"),
         ] {
             assert_eq!(short(path), expected);
         }
