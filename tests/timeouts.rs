@@ -149,6 +149,22 @@ fn timeout_goes_on_while_an_event_is_paused() {
     assert_eq!(run_out(&mut events), ["reader TIMEOUT"]);
 }
 
+/// No other timeout runs, so nobody has asked for the time of the turn.
+#[test]
+fn event_that_is_added_and_activated_in_a_callback_has_all_of_its_timeout() {
+    let mut events = new_loop();
+    events.defer(|cx| {
+        let event = cx.events.user().persist().timeout(DAY);
+        let id = event.add(user("event")).unwrap();
+        cx.events.activate(id, Ready::READ).unwrap();
+    });
+    let before = loop_now(&mut events);
+    assert_eq!(look(&mut events), ["event READ"]);
+    let id = events.iter().next().unwrap().event.id;
+    assert!(deadline(&events, id) >= before + DAY);
+    assert_eq!(look(&mut events), NOBODY);
+}
+
 #[test]
 fn deleted_event_has_no_timeout() {
     let (near, _far) = sockets();
