@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use program::{any_disorder, any_program};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     /// What is checked on the way, and at the end, stands in `oracle` and `world`.
     #[test]

@@ -58,25 +58,32 @@ pub(crate) enum Keeper {
     Throttled(usize, Duration),
 }
 
-/// What is done from outside of a run, and in callbacks. Passers are named by the order in which
-/// they were made, modulo how many there were, freed ones included.
+/// What is done from outside of a run, and in callbacks.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Make(Passer),
-    Add(usize),
-    Delete(usize),
-    Remove(usize),
-    Activate(usize, Ready),
-    ActivateLater(usize, Ready),
-    SetInterest(usize, Interest),
-    SetTimeout(usize, Option<Duration>),
-    SetPriority(usize, Priority),
+    /// To a passer, by the order in which they were made, modulo how many there were: freed ones
+    /// count.
+    To(usize, Act),
     /// The callback takes this long.
     TakeTime(Duration),
     Exit,
     Break,
     Rescan,
     Panic,
+}
+
+/// What is done to one event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Add,
+    Delete,
+    Remove,
+    Activate(Ready),
+    ActivateLater(Ready),
+    SetInterest(Interest),
+    SetTimeout(Option<Duration>),
+    SetPriority(Priority),
 }
 
 /// An event that comes and goes.
@@ -262,19 +269,24 @@ fn any_wish(focus: Focus) -> impl Strategy<Value = Wish> {
 }
 
 fn any_op(focus: Focus) -> impl Strategy<Value = Op> {
-    let n = || 0..8_usize;
     prop_oneof![
         8 => any_passer(focus).prop_map(Op::Make),
-        6 => n().prop_map(Op::Add),
-        4 => n().prop_map(Op::Delete),
-        2 => n().prop_map(Op::Remove),
-        1 => (n(), any_ready()).prop_map(|(n, ready)| Op::Activate(n, ready)),
-        1 => (n(), any_ready()).prop_map(|(n, ready)| Op::ActivateLater(n, ready)),
-        3 => (n(), any_interest()).prop_map(|(n, interest)| Op::SetInterest(n, interest)),
-        2 => (n(), option::of(any_timeout())).prop_map(|(n, t)| Op::SetTimeout(n, t)),
-        1 => (n(), any_priority()).prop_map(|(n, priority)| Op::SetPriority(n, priority)),
+        20 => (0..8_usize, any_act()).prop_map(|(n, act)| Op::To(n, act)),
         3 => any_timeout().prop_map(Op::TakeTime),
         1 => select(&[Op::Exit, Op::Break, Op::Rescan, Op::Panic][..]),
+    ]
+}
+
+fn any_act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => Just(Act::Add),
+        4 => Just(Act::Delete),
+        2 => Just(Act::Remove),
+        1 => any_ready().prop_map(Act::Activate),
+        1 => any_ready().prop_map(Act::ActivateLater),
+        3 => any_interest().prop_map(Act::SetInterest),
+        2 => option::of(any_timeout()).prop_map(Act::SetTimeout),
+        1 => any_priority().prop_map(Act::SetPriority),
     ]
 }
 

@@ -193,12 +193,14 @@ impl World {
             self.front.read_clock();
             return Some(false);
         }
+        self.front.core.check_invariants();
         self.oracle.settle(&self.front.core, self.sim.now_ns());
         match step {
             Step::Time => unreachable!(),
             Step::Wait(timeout) => {
                 self.oracle.check(&self.front.core);
                 self.oracle.waits(timeout, self.sim.now_ns());
+                self.check_changes();
                 let waited = self.front.wait(timeout);
                 self.oracle
                     .waited(&waited, self.cuts_waits, self.sim.now_ns());
@@ -282,6 +284,13 @@ impl World {
         // Of what nobody wants nothing is kept that would be reported at once.
         for (fd, (kept, _)) in held.iter().filter(|(fd, _)| !wanted.contains_key(fd)) {
             assert!(!kept.contains(Interest::WRITE), "file descriptor {fd}");
+        }
+    }
+
+    /// I3: the kernel is told nothing that comes to nothing.
+    fn check_changes(&self) {
+        for entry in self.front.core.changes() {
+            assert!(entry.change.is_needed(), "{entry:?}");
         }
     }
 

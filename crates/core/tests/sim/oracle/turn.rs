@@ -105,7 +105,8 @@ impl Oracle {
         self.is_rescanned = false;
         let event = &mut self.events[n];
         // I1: no handle of a freed event reaches another, and no reason from before a delete, or
-        // from a timeout that was started anew, reaches a callback. Nor is one lost.
+        // from a timeout that was started anew, reaches a callback. I8: nor does a timeout before
+        // its deadline. And no reason is lost.
         assert_eq!(why.id, event.id);
         assert!(!event.is_freed);
         let count = if event.spec.each {

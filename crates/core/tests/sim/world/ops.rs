@@ -8,7 +8,7 @@ use evloop_core::{Kind, Leaving, Spec};
 
 use super::{Payload, Role, World, io};
 use crate::oracle::{Answer, Origin};
-use crate::program::{Op, Passer, Wish};
+use crate::program::{Act, Op, Passer, Wish};
 use crate::talk::{Medium, Source};
 
 impl World {
@@ -23,49 +23,37 @@ impl World {
                 self.oracle.rescans();
             }
             Op::Panic => self.panics = self.front.core.running().is_some(),
-            Op::Add(n)
-            | Op::Delete(n)
-            | Op::Remove(n)
-            | Op::Activate(n, _)
-            | Op::ActivateLater(n, _)
-            | Op::SetInterest(n, _)
-            | Op::SetTimeout(n, _)
-            | Op::SetPriority(n, _) => {
-                if !self.passers.is_empty() {
-                    let n = self.passers[n % self.passers.len()];
-                    self.apply_to(n, op);
-                }
-            }
+            Op::To(..) if self.passers.is_empty() => {}
+            Op::To(n, act) => self.act(self.passers[n % self.passers.len()], act),
         }
         self.oracle.check(&self.front.core);
     }
 
-    fn apply_to(&mut self, n: usize, op: &Op) {
+    fn act(&mut self, n: usize, act: Act) {
         let id = self.oracle.id(n);
         // I1: the handle of a freed event reaches none, however its slot is used.
         let is_freed = self.oracle.is_freed(n);
-        match *op {
-            Op::Add(_) => self.add(n),
-            Op::Delete(_) => self.delete(n),
-            Op::Remove(_) => self.remove(n),
-            Op::SetInterest(_, interest) => self.set_interest(n, interest),
-            Op::SetTimeout(_, timeout) => self.set_timeout(n, timeout),
-            Op::Activate(_, ready) => {
+        match act {
+            Act::Add => self.add(n),
+            Act::Delete => self.delete(n),
+            Act::Remove => self.remove(n),
+            Act::SetInterest(interest) => self.set_interest(n, interest),
+            Act::SetTimeout(timeout) => self.set_timeout(n, timeout),
+            Act::Activate(ready) => {
                 let result = self.front.core.activate(id, ready);
                 assert_eq!(result.is_err(), is_freed);
                 self.oracle.activated(n, ready);
             }
-            Op::ActivateLater(_, ready) => {
+            Act::ActivateLater(ready) => {
                 let result = self.front.core.activate_later(id, ready);
                 assert_eq!(result.is_err(), is_freed);
                 self.oracle.activated(n, ready);
             }
-            Op::SetPriority(_, priority) => {
+            Act::SetPriority(priority) => {
                 let result = self.front.core.set_priority(id, priority);
                 assert_eq!(result.is_err(), is_freed);
                 self.oracle.set_priority(n, priority);
             }
-            _ => unreachable!("it is not for an event"),
         }
     }
 
