@@ -20,6 +20,7 @@ mod making;
 mod panics;
 mod priorities;
 mod programs;
+mod regressions;
 mod runs;
 mod signals;
 mod sources;

@@ -97,18 +97,21 @@ impl FdMap {
     /// What is asked of the kernel before an event with this interest and trigger can be on `fd`.
     /// `but`, which may be on it already, is that event.
     pub(crate) fn admit<T>(
-        &mut self,
+        &self,
         events: &Slab<Event<T>>,
         fd: RawFd,
         interest: Interest,
         trigger: Trigger,
         but: u32,
     ) -> Admission {
-        let index = index(fd);
-        if index >= self.entries.len() {
-            self.entries.resize_with(index + 1, FdEntry::new);
-        }
-        let entry = &self.entries[index];
+        let Some(entry) = self.entries.get(index(fd)) else {
+            // The table does not grow before the kernel has said that there is such a number.
+            let token = Token {
+                slot: slot(fd),
+                generation: 1,
+            };
+            return Admission::First(token, interest);
+        };
         let mut others = entry.events.iter().filter(|slot| **slot != but).peekable();
         if others.peek().is_some() && entry.trigger != trigger {
             Admission::MixedTrigger
@@ -132,8 +135,12 @@ impl FdMap {
 
     /// The kernel holds `interest` in a file descriptor that [`FdMap::admit`] called `First`.
     pub(crate) fn registered(&mut self, fd: RawFd, interest: Interest, trigger: Trigger) {
+        let index = index(fd);
+        if index >= self.entries.len() {
+            self.entries.resize_with(index + 1, FdEntry::new);
+        }
         self.hold(fd, interest);
-        let entry = &mut self.entries[index(fd)];
+        let entry = &mut self.entries[index];
         entry.generation = entry.generation.wrapping_add(1);
         entry.held_trigger = trigger;
         entry.trigger = trigger;

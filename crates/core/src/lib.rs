@@ -157,6 +157,8 @@ pub struct Core<T> {
     phase: Phase,
     mode: Mode,
     requests: Requests,
+    /// A callback has run in this run, internal events and watchers aside.
+    has_run: bool,
     limits: Limits,
     /// When the first callback of this turn that the limits are for began, and how many have.
     began: Option<(u64, u32)>,
@@ -192,6 +194,7 @@ impl<T> Core<T> {
             phase: Phase::Idle,
             mode: Mode::UntilEmpty,
             requests: Requests::default(),
+            has_run: false,
             limits: Limits::NONE,
             began: None,
             deferred: 0,

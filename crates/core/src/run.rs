@@ -130,6 +130,7 @@ impl<T> Core<T> {
     }
 
     /// Looks at the kernel again after the callback that runs, before any other.
+    /// Nothing in a watcher: the kernel is about to be asked, or was just now.
     ///
     /// # Compared with libevent
     ///

@@ -89,6 +89,7 @@ impl<T> Core<T> {
         self.mode = mode;
         self.now_is_fresh = false;
         self.now_is_of_turn = false;
+        self.has_run = false;
         self.phase = Phase::Top;
         Ok(())
     }
@@ -97,10 +98,14 @@ impl<T> Core<T> {
     /// stays active; nothing is lost.
     pub fn abort(&mut self) {
         self.phase = Phase::Idle;
+        self.requests.rescan = false;
         if let Some(id) = self.running.take()
             && let Some(event) = self.events.get_mut(id)
         {
             event.state.remove(State::RUNNING);
+            if event.state.contains(State::LINGERING) {
+                self.withdraw(id.slot);
+            }
         }
     }
 
@@ -136,7 +141,8 @@ impl<T> Core<T> {
                 }
                 Phase::Prepare => match self.prepare.advance() {
                     Some(slot) => return self.run_watcher(slot),
-                    None if self.requests.stop => self.phase = Phase::Top,
+                    // They may have left nothing to wait for.
+                    None if self.is_over() => self.phase = Phase::Top,
                     None => self.phase = Phase::BeforeWait,
                 },
                 Phase::BeforeWait => {
@@ -166,11 +172,13 @@ impl<T> Core<T> {
                         self.expire();
                     }
                     self.began = None;
+                    // A watcher need not ask for what is done anyway.
+                    self.requests.rescan = false;
                     self.phase = Phase::Dispatch(None);
                 }
                 Phase::Dispatch(level) => match self.next(level) {
                     Next::Run(slot) => return self.run(slot),
-                    Next::Done if self.is_work_done(level) => return self.done(Outcome::Done),
+                    Next::Done if self.is_work_done() => return self.done(Outcome::Done),
                     Next::Done | Next::Leave => self.phase = Phase::Top,
                     Next::Time => return Step::Time,
                     Next::Limit => {
@@ -183,6 +191,12 @@ impl<T> Core<T> {
                 },
             }
         }
+    }
+
+    /// Whether to leave before the wait, after the prepare watchers. (After an exit the turn is gone
+    /// through, without waiting.)
+    const fn is_over(&self) -> bool {
+        self.requests.stop || (self.is_empty() && !matches!(self.mode, Mode::StayOnEmpty))
     }
 
     /// Item 1 and 2 of the turn.
@@ -225,7 +239,8 @@ impl<T> Core<T> {
     /// How long to wait; `None` if that takes the time to tell.
     fn timeout(&mut self) -> Option<Timeout> {
         let busy = self.active.len() != 0 || self.is_always_ready();
-        if busy || self.mode == Mode::NonBlocking {
+        let finished = self.mode == Mode::Once && self.has_run;
+        if busy || finished || self.requests.exit || self.mode == Mode::NonBlocking {
             return Some(Timeout::Zero);
         }
         if self.timers.is_empty() {
@@ -294,12 +309,11 @@ impl<T> Core<T> {
         Next::Run(slot)
     }
 
-    /// Whether a run that ends when its work is done has done it. What was active has run then;
-    /// a level was run if anything was.
-    fn is_work_done(&self, level: Option<Priority>) -> bool {
+    /// Whether a run that ends when its work is done has done it, where nothing is active any more.
+    const fn is_work_done(&self) -> bool {
         match self.mode {
             Mode::NonBlocking => true,
-            Mode::Once => level.is_some(),
+            Mode::Once => self.has_run,
             Mode::UntilEmpty | Mode::StayOnEmpty => false,
         }
     }
@@ -345,6 +359,7 @@ impl<T> Core<T> {
         event.state.insert(State::RUNNING);
         event.runs += 1;
         let internal = event.spec.internal;
+        self.has_run |= !internal;
         if !event.spec.persistent {
             self.linger(slot);
         } else if let (Some(timer), Some(interval)) = (event.timer, event.spec.timeout)

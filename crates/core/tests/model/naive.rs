@@ -138,6 +138,7 @@ impl Naive {
     pub(crate) fn run(&mut self, mode: Mode, script: &mut Script) -> (Outcome, Vec<Called>) {
         let mut trace = Vec::new();
         let mut waits = 0;
+        let mut has_run = false;
         let all_levels = matches!(mode, Mode::Once | Mode::NonBlocking);
         let outcome = 'run: loop {
             if self.stop {
@@ -155,14 +156,16 @@ impl Naive {
             }
             self.splice_later();
             self.watch(Kind::Prepare, script, &mut trace);
-            if self.stop {
+            let empty = !self.events.iter().any(keeps);
+            if self.stop || (empty && mode != Mode::StayOnEmpty) {
                 continue;
             }
             waits += 1;
+            self.wait(mode, mode == Mode::Once && has_run);
             self.exit |= waits == WAITS;
-            self.wait(mode);
             self.watch(Kind::Check, script, &mut trace);
             self.expire();
+            self.rescan = false;
             let mut level = None;
             loop {
                 if self.stop || std::mem::take(&mut self.rescan) {
@@ -174,9 +177,10 @@ impl Naive {
                     break;
                 }
                 level = Some(priority);
+                has_run = true;
                 trace.push(self.call(next, script));
             }
-            if mode == Mode::NonBlocking || (mode == Mode::Once && level.is_some()) {
+            if mode == Mode::NonBlocking || (mode == Mode::Once && has_run) {
                 break if self.exit {
                     Outcome::Exit
                 } else {
@@ -231,7 +235,7 @@ impl Naive {
         }
     }
 
-    fn wait(&mut self, mode: Mode) {
+    fn wait(&mut self, mode: Mode, finished: bool) {
         let mut on_fds: Vec<_> = (0..self.events.len())
             .filter_map(|n| match self.events[n].spec.kind {
                 Kind::Io { fd, .. } => self.events[n].pending.map(|since| (fd, since, n)),
@@ -239,7 +243,7 @@ impl Naive {
             })
             .collect();
         on_fds.sort_unstable();
-        let busy = mode == Mode::NonBlocking || self.next().is_some();
+        let busy = mode == Mode::NonBlocking || finished || self.exit || self.next().is_some();
         let mut heard = !self.raised.is_empty();
         let mut always: Vec<_> = (0..self.events.len())
             .filter(|n| matches!(self.events[*n].spec.kind, Kind::Always(_)))

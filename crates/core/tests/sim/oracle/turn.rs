@@ -13,6 +13,7 @@ impl Oracle {
     /// The loop is about to wait.
     pub(crate) fn waits(&mut self, timeout: Option<Duration>, now_ns: u64) {
         // No spin: a wait is followed by a callback, or there was a reason for which it is not.
+        let is_rescanned = self.is_rescanned;
         let is_first = self.waits == 0;
         let is_used = is_first || self.callbacks > 0 || self.is_excused;
         assert!(
@@ -32,7 +33,8 @@ impl Oracle {
         let ends = self.events.iter().filter_map(|event| event.deadline).min();
         let left = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns));
         let end = ends.map(|(at_ns, _)| left(at_ns));
-        if timeout != end {
+        // A run of one pass whose callback asks for another look does not sleep for it.
+        if timeout != end && !(is_rescanned && timeout == Some(Duration::ZERO)) {
             let shorter = end.and(timeout).filter(|timeout| Some(*timeout) < end);
             let mut ends = self.given_up.iter().map(|at_ns| left(*at_ns));
             assert!(
