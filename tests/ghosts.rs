@@ -69,6 +69,7 @@ fn waits_of_20_ms(events: &mut Loop) -> u64 {
     events.timer(ms(20)).add(timer("enough")).unwrap();
     let before = events.stats().waits;
     assert_eq!(wait(events), ["enough"]);
+    events.verify().unwrap();
     events.stats().waits - before
 }
 
@@ -200,6 +201,7 @@ fn what_is_no_ghost_goes_on() {
         events.set_interest(*changed, Interest::CLOSED).unwrap();
         assert_eq!(look(&mut events), NOBODY);
         assert_eq!(events.stats().ghosts, 1);
+        events.verify().unwrap();
 
         let held = held_by_the_loop().into_iter();
         assert_eq!(

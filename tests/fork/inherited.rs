@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 
-use evloop::{AddError, Interest, Mode, Ready, RunError, Signal};
+use evloop::{AddError, Interest, Mode, Ready, RunError, Signal, VerifyError};
 
 use super::scene::{Scene, Side, assert_done, assert_well, fork};
 use crate::support::clock::ms;
@@ -21,6 +21,7 @@ fn inherited_loop_does_not_run() {
         let events = &mut scene.events;
         let id = events.user().add(|cx, _| cx.state.push("ran".to_owned()));
         events.activate(id.unwrap(), Ready::READ).unwrap();
+        let answer = events.remote().call(|_| "taken").unwrap();
         assert_well(in_forked_child(|| {
             for mode in [
                 Mode::UntilEmpty,
@@ -33,8 +34,11 @@ fn inherited_loop_does_not_run() {
                 assert!(matches!(error, RunError::Forked), "{error:?}");
                 assert_eq!(trace, NOBODY);
             }
+            assert_eq!(answer.poll(), Ok(None));
+            assert!(matches!(events.verify(), Err(VerifyError::Forked)));
         }));
         assert_eq!(look(events), ["ran"]);
+        assert_eq!(answer.poll(), Ok(Some("taken")));
         scene.check();
     });
 }

@@ -16,7 +16,7 @@ use crate::support::process::in_own_process;
 use crate::support::raw::{in_forked_child, raise};
 use crate::support::status::is_caught;
 use crate::support::trace::{
-    Loop, NOBODY, io, line, look, new_loop, run, signal, timer, user, wait,
+    Loop, NOBODY, Trace, io, line, look, new_loop, run, signal, timer, user,
 };
 
 /// What the kernel holds, and not under which names.
@@ -104,18 +104,18 @@ fn child_holds_what_its_parent_holds() {
         let changed = events.io(near, Interest::READ).persist();
         let changed = changed.add(io("changed")).unwrap();
         events.set_interest(changed, Interest::WRITE).unwrap();
-        let number = number(events.source::<UnixStream>(changed).unwrap());
-        let deleted = [kept, paused].map(|id| {
+        let [kept_fd, paused_fd, changed_fd] = [kept, paused, changed].map(|id| {
             let near = events.source::<UnixStream>(id).unwrap();
-            crate::support::files::number(near)
+            number(near)
         });
         let parents = held();
         assert_well(in_forked_child(|| {
             events.after_fork().unwrap();
+            events.verify().unwrap();
             let mut expected = parents.clone();
-            expected.retain(|held| !deleted.contains(&held.fd));
+            expected.retain(|held| ![kept_fd, paused_fd].contains(&held.fd));
             for held in &mut expected {
-                if held.fd == number {
+                if held.fd == changed_fd {
                     held.interest = Interest::WRITE;
                 }
             }
@@ -181,8 +181,7 @@ fn what_was_posted_before_the_fork_is_done_in_both() {
     );
 }
 
-/// The wakeup is on its way when the loop forks, in a callback: the child, which then waits for a day
-/// otherwise, is woken by it, and can be woken again.
+/// The wakeup is on its way when the loop forks, in a callback, and would wait for a day otherwise.
 #[test]
 fn wakeup_that_is_on_its_way_is_not_lost() {
     in_own_process(
@@ -192,7 +191,7 @@ fn wakeup_that_is_on_its_way_is_not_lost() {
             let remote = scene.events.remote();
             let (tell, told) = channel();
             scene.events.defer(move |cx| {
-                let posted = thread::spawn(move || remote.post(timer("posted")));
+                let posted = thread::spawn(move || remote.post(|cx| cx.events.exit()));
                 posted.join().unwrap().unwrap();
                 let side = fork();
                 if side.is_child() {
@@ -200,11 +199,11 @@ fn wakeup_that_is_on_its_way_is_not_lost() {
                 }
                 tell.send(side).unwrap();
             });
-            assert_eq!(wait(&mut scene.events), NOBODY);
-            let side = told.recv().unwrap();
-            assert_eq!(wait(&mut scene.events), ["posted"]);
+            let ended = run(&mut scene.events, Mode::UntilEmpty);
+            assert_eq!(ended, (Outcome::Exit, Trace::new()));
+            // And the next is not either.
             scene.check_wakeup();
-            if let Side::Parent(child) = side {
+            if let Side::Parent(child) = told.recv().unwrap() {
                 assert_done(child);
                 scene.check();
             }

@@ -70,6 +70,7 @@ impl Scene {
         assert_eq!(wait(events), ["posted"]);
         poster.join().unwrap();
         assert_eq!(look(events), NOBODY);
+        events.verify().unwrap();
     }
 }
 

@@ -8,9 +8,9 @@ use rustix::thread::gettid;
 use super::scene::{Side, assert_done, assert_well, fork};
 use crate::support::clock::{DAY, ms};
 use crate::support::process::in_own_process;
-use crate::support::raw::in_forked_child;
+use crate::support::raw::{in_forked_child, raise};
 use crate::support::status::until_it_blocks;
-use crate::support::trace::{Trace, look, new_loop, run, timer};
+use crate::support::trace::{Trace, look, new_loop, run, signal, timer};
 
 /// The parent waits for its child, by a signal, while the child runs what it has inherited, used by
 /// many threads.
@@ -90,6 +90,38 @@ fn child_of_another_thread_can_use_the_loops_remote() {
             assert_eq!(outcome, Outcome::Break);
             let rest: Trace = trace.into_iter().chain(look(&mut events)).collect();
             assert_eq!(rest, ["parent's"]);
+        },
+    );
+}
+
+/// The child has the handler, and the loop as it was when another thread forked: asleep, and to be
+/// woken by a write.
+#[test]
+fn signal_of_a_child_does_not_wake_its_parents_loop() {
+    in_own_process(
+        "fork::threads::signal_of_a_child_does_not_wake_its_parents_loop",
+        || {
+            let mut events = new_loop();
+            events.signal(Signal::USR1).add(signal("USR1")).unwrap();
+            let (remote, its) = (events.remote(), gettid());
+            let forker = thread::spawn(move || {
+                let waits = || {
+                    until_it_blocks(its);
+                    let waits = remote.call(|events| events.stats().waits).unwrap();
+                    waits.wait().unwrap()
+                };
+                let before = waits();
+                until_it_blocks(its);
+                assert_well(in_forked_child(|| raise(Signal::USR1)));
+                // The one that was interrupted by this question.
+                let after = waits();
+                remote.break_loop().unwrap();
+                assert_eq!(after, before + 1);
+            });
+            let ended = run(&mut events, Mode::UntilEmpty);
+            assert_eq!(ended, (Outcome::Break, Trace::new()));
+            forker.join().unwrap();
+            assert_eq!(events.stats().signals, 0);
         },
     );
 }

@@ -27,7 +27,7 @@ pub(super) fn run_beside<S, T: Send>(
             result
         });
         let outcome = events.run_mode(mode, state).unwrap();
-        events.check_invariants();
+        events.verify().unwrap();
         (outcome, other.join().unwrap())
     })
 }

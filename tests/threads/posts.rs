@@ -226,7 +226,7 @@ fn run_into_panic(events: &mut Loop) -> Trace {
     let mut trace = Trace::new();
     let run = AssertUnwindSafe(|| events.run(&mut trace));
     catch_unwind(run).unwrap_err();
-    events.check_invariants();
+    events.verify().unwrap();
     trace
 }
 
