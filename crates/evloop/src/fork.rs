@@ -14,14 +14,15 @@ use crate::event_loop::EventLoop;
 
 impl<S> EventLoop<S> {
     /// Makes the loop this process's own, in a child that was forked off with it. Until then it
-    /// cannot be run there, nor can anything be added: its kernel's side is the parent's. Dropping
-    /// it there changes nothing in the parent.
+    /// cannot be run there, nor can anything be added that the kernel would have to know: its
+    /// kernel's side is the parent's. Dropping it there changes nothing in the parent.
     ///
     /// The kernel's side is made anew: backend, internal pipe, signals. All events are there as they
     /// were, timeouts go on, and what is active stays active. Signals that were caught before the
     /// fork and not yet delivered are the parent's. Commands that were posted and not taken are done
     /// in both processes. An event whose file descriptor cannot be registered, because it was closed
-    /// in the child, becomes active with [`Ready::ERROR`](evloop_changelist::Ready::ERROR).
+    /// in the child, becomes active with [`Ready::ERROR`](evloop_changelist::Ready::ERROR);
+    /// [`Cx::refusal`](crate::Cx::refusal) says why.
     ///
     /// A [`Remote`](crate::Remote) must not have been in use in another thread at the fork.
     ///

@@ -46,7 +46,7 @@ impl<R> Reply<R> {
     ///
     /// # Errors
     ///
-    /// [`LoopGone`] if the loop was dropped before it took the command.
+    /// [`LoopGone`] if the loop was dropped before it took the command, or the command panicked.
     pub fn wait(self) -> Result<R, LoopGone> {
         self.0.recv().map_err(|_| LoopGone)
     }
@@ -55,7 +55,7 @@ impl<R> Reply<R> {
     ///
     /// # Errors
     ///
-    /// [`LoopGone`] if the loop was dropped before it took the command.
+    /// [`LoopGone`] if the loop was dropped before it took the command, or the command panicked.
     pub fn poll(&self) -> Result<Option<R>, LoopGone> {
         match self.0.try_recv() {
             Ok(reply) => Ok(Some(reply)),
@@ -167,7 +167,9 @@ impl<S> Remote<S> {
         self.call(move |events| events.set_priority(id, priority))
     }
 
-    /// [`EventLoop::exit`]: the run ends at the top of the turn after the command was taken.
+    /// [`EventLoop::exit`]: the run ends at the top of the turn after the command was taken. Closures
+    /// that were posted before, and have not all had their turn, are for the next run;
+    /// [`Remote::post`] one that exits to end behind them.
     ///
     /// # Errors
     ///
