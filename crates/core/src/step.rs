@@ -238,7 +238,8 @@ impl<T> Core<T> {
 
     /// How long to wait; `None` if that takes the time to tell.
     fn timeout(&mut self) -> Option<Timeout> {
-        let busy = self.active.len() != 0 || self.is_always_ready();
+        let busy =
+            self.active.len() != 0 || !self.active.is_later_empty() || self.is_always_ready();
         let finished = self.mode == Mode::Once && self.has_run;
         if busy || finished || self.requests.exit || self.mode == Mode::NonBlocking {
             return Some(Timeout::Zero);

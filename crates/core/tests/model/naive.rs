@@ -243,7 +243,11 @@ impl Naive {
             })
             .collect();
         on_fds.sort_unstable();
-        let busy = mode == Mode::NonBlocking || finished || self.exit || self.next().is_some();
+        let busy = mode == Mode::NonBlocking
+            || finished
+            || self.exit
+            || self.next().is_some()
+            || self.events.iter().any(|event| event.later.is_some());
         let mut heard = !self.raised.is_empty();
         let mut always: Vec<_> = (0..self.events.len())
             .filter(|n| matches!(self.events[*n].spec.kind, Kind::Always(_)))
