@@ -100,6 +100,9 @@ impl Last {
     }
 }
 
+#[cfg(all(test, loom))]
+mod interleavings;
+
 #[cfg(test)]
 mod tests {
     use std::thread;
