@@ -10,10 +10,11 @@
 //! then the close counts it as a visitor, and waits. Or it came after: then it finds the gate
 //! closed, and turns around.
 //!
-//! The memory orders are as weak as that allows. `open` releases and `enter` acquires: the visitor
-//! sees what was put in its place. `leave` releases and `close` acquires: the owner sees what the
-//! visitors did, and what he takes away is taken after it. Steps of other visitors in between hide
-//! nothing, because a read-modify-write carries on the release sequence of the one before.
+//! The memory orders are as weak as that allows; with any weaker one the tests under loom fail.
+//! `open` releases and `enter` acquires: the visitor sees what was put in its place. `leave`
+//! releases and `close` acquires: the owner sees what the visitors did, and what he takes away is
+//! taken after it. Steps of other visitors in between hide nothing, because a read-modify-write
+//! carries on the release sequence of the one before.
 
 use crate::sync::{AtomicUsize, Ordering, wait};
 
@@ -87,6 +88,9 @@ impl Drop for Visit<'_> {
         self.0.0.fetch_sub(VISITOR, Ordering::Release);
     }
 }
+
+#[cfg(all(test, loom))]
+mod interleavings;
 
 #[cfg(test)]
 mod tests {
