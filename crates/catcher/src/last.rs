@@ -9,6 +9,8 @@
 //!
 //! # The memory orders
 //!
+//! They are as weak as this allows; with any weaker one the tests under loom fail.
+//!
 //! - Writers come one after the other. A claim acquires the version that it replaces, which the
 //!   writer before has released when it was done. So the words of the later one replace those of
 //!   the earlier one.

@@ -21,6 +21,8 @@
 //! Then it tries again, as it does when somebody counts in between; after a few tries it leaves the
 //! count to that handler. That one has yet to set the bit and to ring: if it had set the bit before
 //! the take cleared it, the take would have seen all that it did before.
+//!
+//! The tests under loom try both; they fail with any weaker memory order.
 #![expect(
     unsafe_code,
     reason = "a handler reaches its catcher's bell through a pointer"

@@ -88,6 +88,23 @@ fn join<const N: usize>(threads: [thread::JoinHandle<()>; N]) {
     }
 }
 
+/// What belongs to the claim is there for whoever finds the signal watched.
+#[test]
+fn a_handler_that_comes_with_the_claim_rings_its_bell_or_none() {
+    loom::model(|| {
+        let slot = slot();
+        let threads = [handling(&slot, [1])];
+        let claim = Claim::new(&slot, Witness::new()).expect("nobody else has it");
+        claim.watch(Signal::INT);
+        join(threads);
+        let rung = claim._bell.rung.load(Ordering::Relaxed);
+        assert_eq!(
+            take_all(&claim, rung.try_into().expect("1 at most")).len(),
+            rung
+        );
+    });
+}
+
 /// One of the two handlers interrupts the loop itself.
 #[test]
 fn runs_in_two_threads_are_both_taken_with_what_one_of_them_said() {
@@ -150,5 +167,25 @@ fn nothing_of_a_claim_is_used_when_it_is_gone() {
         claim.take(|_, _, _| panic!("nothing came since"));
         slot.record(Signal::INT, [2; 3]);
         assert_eq!(take_all(&claim, 1), [(1, 2)]);
+    });
+}
+
+#[test]
+fn who_claims_next_in_another_thread_finds_nothing_of_it() {
+    loom::model(|| {
+        let slot = slot();
+        let before = Arc::clone(&slot);
+        let before = thread::spawn(move || {
+            let Ok(claim) = Claim::new(&before, Witness::new()) else {
+                return;
+            };
+            claim.watch(Signal::INT);
+            before.record(Signal::INT, [1; 3]);
+        });
+        if let Ok(claim) = Claim::new(&slot, Witness::new()) {
+            assert!(claim.watched().is_empty());
+            claim.take(|_, _, _| panic!("it watches nothing"));
+        }
+        join([before]);
     });
 }
