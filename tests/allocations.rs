@@ -3,57 +3,15 @@
 //! Its own executable, as its allocator counts; and its own test in it, as signals are the
 //! process's.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(unsafe_code, reason = "an allocator that counts, and raise")]
+#![expect(unsafe_code, reason = "raise")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use evloop::{EventId, EventLoop, Interest, Mode, Priority, Ready, Signal};
-
-struct Counting;
-
-thread_local! {
-    /// Of this thread: the runner of the tests has one of its own.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-}
-
-// SAFETY: everything is done by the system's allocator, with the arguments as they came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the promises that the system's allocator wants.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above; the block came from the system's allocator.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above; the block came from the system's allocator.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-/// How many allocations this thread makes in it.
-fn allocations(f: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    f();
-    ALLOCATIONS.get() - before
-}
 
 fn raise(signal: Signal) {
     // SAFETY: no precondition but that what it makes run is sound: it is the loop's handler.
@@ -190,12 +148,12 @@ fn loop_in_its_steady_state_allocates_nothing() {
         world.round(&mut seen);
     }
     let before = seen;
-    let allocated = allocations(|| {
+    let counts = measure(|| {
         for _ in 0..ROUNDS {
             world.round(&mut seen);
         }
     });
-    assert_eq!(allocated, 0);
+    assert_eq!(counts.count_total, 0);
     assert_eq!(seen.echoes - before.echoes, ROUNDS);
     assert_eq!(seen.one_shots - before.one_shots, ROUNDS);
     assert_eq!(seen.signals - before.signals, u64::from(ROUNDS));
@@ -217,9 +175,9 @@ fn loop_in_its_steady_state_allocates_nothing() {
 fn new_event_allocates() {
     let mut events = EventLoop::<()>::new().unwrap();
     let captured = 7_u64;
-    let allocated = allocations(|| {
+    let counts = measure(|| {
         let timer = events.timer(Duration::from_secs(60));
         timer.add(move |_| assert_eq!(captured, 7)).unwrap();
     });
-    assert!(allocated > 0);
+    assert!(counts.count_total > 0);
 }

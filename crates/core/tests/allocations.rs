@@ -1,9 +1,8 @@
 //! The steady state allocates nothing.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use evloop_changelist::{Interest, Ready, Token, Trigger};
 use evloop_core::{Core, Demand, Kind, Mode, Ownership, Spec, Step};
 use evloop_signals::Signal;
@@ -72,34 +71,7 @@ fn steady_state_allocates_nothing() {
         core.activate_later(signal, Ready::SIGNAL).unwrap();
     };
     turn();
-    let before = ALLOCATIONS.get();
-    for _ in 0..1000 {
-        turn();
-    }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    let counts = measure(|| (0..1000).for_each(|_| turn()));
+    assert_eq!(counts.count_total, 0);
     assert_eq!(runs, 3 * 1001);
 }
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[expect(unsafe_code, reason = "an allocator that counts")]
-// SAFETY: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract, which is the same.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;

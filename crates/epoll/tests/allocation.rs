@@ -1,44 +1,13 @@
 //! In steady state a wait allocates nothing.
-#![expect(unsafe_code, reason = "a global allocator that counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use evloop_backend::Backend;
 use evloop_changelist::{Change, Entry, Interest, Token, Trigger};
 use evloop_epoll::Epoll;
 use rustix::event::{EventfdFlags, eventfd};
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is done by the system's allocator, with the arguments as they came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the promises that the system's allocator wants.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above; the block came from the system's allocator.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as above; the block came from the system's allocator.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 #[test]
 fn waits_allocate_nothing_once_the_arrays_are_long_enough() {
@@ -72,9 +41,10 @@ fn waits_allocate_nothing_once_the_arrays_are_long_enough() {
     let grown = [(); 3].map(|()| wait(Duration::ZERO));
     assert_eq!(grown, [32, 64, 100]);
 
-    let before = ALLOCATIONS.get();
-    for _ in 0..200 {
-        assert_eq!(wait(Duration::from_secs(1)), 100);
-    }
-    assert_eq!(ALLOCATIONS.get(), before);
+    let counts = measure(|| {
+        for _ in 0..200 {
+            assert_eq!(wait(Duration::from_secs(1)), 100);
+        }
+    });
+    assert_eq!(counts.count_total, 0);
 }

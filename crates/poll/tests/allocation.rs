@@ -1,44 +1,13 @@
 //! In steady state nothing allocates, and a number that is no file descriptor never does.
-#![expect(unsafe_code, reason = "a global allocator that counts")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use evloop_backend::Backend;
 use evloop_changelist::{Change, Entry, Interest, RawFd, Token, Trigger};
 use evloop_poll::Poll;
 use rustix::event::{EventfdFlags, eventfd};
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is done by the system's allocator, with the arguments as they came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the promises that the system's allocator wants.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above; the block came from the system's allocator.
-        unsafe { System.dealloc(block, layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: as above; the block came from the system's allocator.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 fn token(slot: u32) -> Token {
     Token {
@@ -67,29 +36,31 @@ fn waits_adds_and_deletes_allocate_nothing_once_the_table_is_long_enough() {
     }
     let mut reports = Vec::with_capacity(128);
 
-    let before = ALLOCATIONS.get();
-    for _ in 0..200 {
-        reports.clear();
-        poll.delete(fds[0].as_raw_fd()).unwrap();
-        poll.delete(fds[99].as_raw_fd()).unwrap();
-        let number = fds[99].as_raw_fd();
-        poll.add(number, token(99), Interest::READ, Trigger::Level)
-            .unwrap();
-        poll.wait(&entries, Some(Duration::from_secs(1)), &mut reports)
-            .unwrap();
-        assert_eq!(reports.len(), 100);
-    }
-    assert_eq!(ALLOCATIONS.get(), before);
+    let counts = measure(|| {
+        for _ in 0..200 {
+            reports.clear();
+            poll.delete(fds[0].as_raw_fd()).unwrap();
+            poll.delete(fds[99].as_raw_fd()).unwrap();
+            let number = fds[99].as_raw_fd();
+            poll.add(number, token(99), Interest::READ, Trigger::Level)
+                .unwrap();
+            poll.wait(&entries, Some(Duration::from_secs(1)), &mut reports)
+                .unwrap();
+            assert_eq!(reports.len(), 100);
+        }
+    });
+    assert_eq!(counts.count_total, 0);
 }
 
 #[test]
 fn a_number_that_is_no_file_descriptor_allocates_nothing() {
-    let before = ALLOCATIONS.get();
-    let mut poll = Poll::new();
-    let mut reports = Vec::new();
-    reports.reserve_exact(4);
-    let changes = [RawFd::MAX, 1_000_000_000, -1].map(|fd| add(fd, token(0)));
-    poll.wait(&changes, None, &mut reports).unwrap();
-    assert_eq!(reports.len(), 3);
-    assert_eq!(ALLOCATIONS.get(), before + 1, "the vector of reports");
+    let counts = measure(|| {
+        let mut poll = Poll::new();
+        let mut reports = Vec::new();
+        reports.reserve_exact(4);
+        let changes = [RawFd::MAX, 1_000_000_000, -1].map(|fd| add(fd, token(0)));
+        poll.wait(&changes, None, &mut reports).unwrap();
+        assert_eq!(reports.len(), 3);
+    });
+    assert_eq!(counts.count_total, 1, "the vector of reports");
 }

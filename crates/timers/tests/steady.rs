@@ -1,61 +1,15 @@
 //! In the steady state nothing is allocated and nothing given back: re-arming, and adding as many
 //! timers as go.
-#![expect(
-    unsafe_code,
-    reason = "a global allocator that counts is unsafe to implement"
-)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::ops::Range;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use evloop_timers::{LaneId, TimerId, Timers};
 
-thread_local! {
-    /// Calls of the allocator by this thread; other tests run in others.
-    static CALLS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-impl Counting {
-    fn count() {
-        CALLS.set(CALLS.get() + 1);
-    }
-}
-
-// SAFETY: every call is passed on unchanged to the system's allocator, which keeps the contract.
-// Counting neither allocates nor panics: the cell is initialised at compile time and has no
-// destructor, and 2^64 calls are out of reach.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        Self::count();
-        // SAFETY: `pointer` comes from `System`, with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        Self::count();
-        // SAFETY: `pointer` comes from `System`, with this layout; the caller vouches for `size`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often the allocator is called meanwhile.
+/// How often memory is asked for meanwhile; making a block longer or shorter asks for another.
 fn calls(work: impl FnOnce()) -> u64 {
-    let before = CALLS.get();
-    work();
-    CALLS.get() - before
+    measure(work).count_total
 }
 
 #[test]
@@ -66,7 +20,7 @@ fn the_allocator_is_counted() {
         3,
         "a table, a heap, and positions in it"
     );
-    assert_eq!(calls(|| drop(timers)), 3);
+    assert_eq!(measure(|| drop(timers)).count_current, -3);
 }
 
 /// Some hundred re-armings and exchanges of each kind, spread over the timers, the same in each run.
