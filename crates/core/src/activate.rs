@@ -6,7 +6,7 @@ use evloop_signals::Signal;
 use crate::Core;
 use crate::error::NoSuchEvent;
 use crate::event::State;
-use crate::slab::EventId;
+use crate::slab::{EventId, NONE};
 
 impl<T> Core<T> {
     /// Makes an event active by hand, whether it is pending or not: its callback will be told
@@ -70,17 +70,18 @@ impl<T> Core<T> {
     ///
     /// `event_base_active_by_fd`, which with `EV_TIMEOUT` ignores the other bits.
     pub fn activate_fd(&mut self, fd: RawFd, ready: Ready) {
-        for position in 0..self.fds.on(fd).len() {
-            let slot = self.fds.on(fd)[position];
+        let mut slot = self.fds.first_on(fd);
+        while slot != NONE {
             let event = &self.events[slot];
-            if !event.state.contains(State::PENDING) {
-                continue;
+            let next = event.next_on_fd;
+            if event.state.contains(State::PENDING) {
+                let mut told = ready.for_interest(event.interest());
+                told.set(Ready::TIMEOUT, ready.is_timeout() && event.timer.is_some());
+                if !told.is_empty() {
+                    self.make_active(slot, told);
+                }
             }
-            let mut told = ready.for_interest(event.interest());
-            told.set(Ready::TIMEOUT, ready.is_timeout() && event.timer.is_some());
-            if !told.is_empty() {
-                self.make_active(slot, told);
-            }
+            slot = next;
         }
     }
 

@@ -6,7 +6,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 
 use evloop_changelist::Ready;
 
@@ -15,6 +14,7 @@ use crate::slab::{NONE, Slab};
 use crate::verify::ensure;
 
 /// First in, first out.
+/// `tail` means nothing while it is empty.
 #[derive(Clone, Copy, Debug)]
 struct Queue {
     head: u32,
@@ -27,26 +27,34 @@ impl Queue {
         tail: NONE,
     };
 
-    fn push<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+    /// Puts an event at the end. Whether the queue was empty.
+    #[inline]
+    fn push<T>(&mut self, events: &mut Slab<T>, slot: u32) -> bool {
         let event = &mut events[slot];
         event.prev = self.tail;
         event.next = NONE;
-        match self.tail {
-            NONE => self.head = slot,
-            tail => events[tail].next = slot,
+        let was_empty = self.head == NONE;
+        if was_empty {
+            self.head = slot;
+        } else {
+            events[self.tail].next = slot;
         }
         self.tail = slot;
+        was_empty
     }
 
-    fn unlink<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+    #[inline]
+    fn unlink<T>(&mut self, events: &mut Slab<T>, slot: u32) {
         let Event { prev, next, .. } = events[slot];
-        match prev {
-            NONE => self.head = next,
-            prev => events[prev].next = next,
+        if self.head == slot {
+            self.head = next;
+        } else {
+            events[prev].next = next;
         }
-        match next {
-            NONE => self.tail = prev,
-            next => events[next].prev = prev,
+        if self.tail == slot {
+            self.tail = prev;
+        } else {
+            events[next].prev = prev;
         }
     }
 
@@ -54,7 +62,7 @@ impl Queue {
     /// else how many there are.
     fn verify<T>(
         self,
-        events: &Slab<Event<T>>,
+        events: &Slab<T>,
         state: State,
         fits: impl Fn(&Event<T>) -> bool,
     ) -> Result<usize, String> {
@@ -64,13 +72,14 @@ impl Queue {
             ensure(event.state & State::QUEUED == state && fits(event), || {
                 format!("event {slot} is in the wrong queue")
             })?;
-            // So it does not come round either: nothing but the head follows nothing.
-            ensure(event.prev == before, || {
-                format!("event {slot} does not know the one before it in its queue")
-            })?;
+            // So it does not come round either: each but the first follows one, and the first none.
+            ensure(
+                before == NONE || (event.prev == before && slot != self.head),
+                || format!("event {slot} does not know the one before it in its queue"),
+            )?;
             (before, slot, len) = (slot, event.next, len + 1);
         }
-        ensure(self.tail == before, || {
+        ensure(len == 0 || self.tail == before, || {
             format!("event {before} is last in its queue, and not its tail")
         })?;
         Ok(len)
@@ -80,9 +89,11 @@ impl Queue {
 /// Active events by priority. Every operation is `O(1)`.
 #[derive(Debug)]
 pub(crate) struct ActiveQueues {
-    queues: Box<[Queue]>,
+    queues: Box<[Queue; LEVELS]>,
     /// Bit `p % 64` of word `p / 64`: the queue of priority `p` is not empty.
     occupied: [u64; LEVELS / 64],
+    /// The most urgent priority whose queue is not empty.
+    most_urgent: Option<Priority>,
     later: Queue,
     len: usize,
     /// The greatest `len` there was.
@@ -95,8 +106,9 @@ const LEVELS: usize = 256;
 impl ActiveQueues {
     pub(crate) fn new() -> Self {
         Self {
-            queues: vec![Queue::EMPTY; LEVELS].into_boxed_slice(),
+            queues: Box::new([Queue::EMPTY; LEVELS]),
             occupied: [0; LEVELS / 64],
+            most_urgent: None,
             later: Queue::EMPTY,
             len: 0,
             most: 0,
@@ -104,6 +116,7 @@ impl ActiveQueues {
     }
 
     /// How many events are in the queues of the priorities; those in the later queue not counted.
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -117,64 +130,69 @@ impl ActiveQueues {
         self.most = self.len;
     }
 
+    #[inline]
     pub(crate) const fn is_later_empty(&self) -> bool {
         self.later.head == NONE
     }
 
     /// The most urgent priority with an active event.
-    pub(crate) fn most_urgent(&self) -> Option<Priority> {
-        let word = self.occupied.iter().position(|bits| *bits != 0)?;
-        let bit = self.occupied[word].trailing_zeros();
-        let level = word * 64 + bit as usize;
-        Some(Priority(u8::try_from(level).expect("4 words of 64 bits")))
+    #[inline]
+    pub(crate) const fn most_urgent(&self) -> Option<Priority> {
+        self.most_urgent
     }
 
-    /// The event that has been longest in the queue of this priority.
-    pub(crate) fn first(&self, priority: Priority) -> Option<u32> {
-        Some(self.queues[usize::from(priority.0)].head).filter(|slot| *slot != NONE)
+    /// The event that has been longest in the queue of this priority, if one is in it.
+    #[inline]
+    pub(crate) fn first(&self, priority: Priority) -> u32 {
+        self.queues[usize::from(priority.0)].head
     }
 
     /// Makes an event active for one more reason: puts it at the end of its priority's queue, unless
     /// it is in that already.
-    pub(crate) fn activate<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32, ready: Ready) {
+    #[inline]
+    pub(crate) fn activate<T>(&mut self, events: &mut Slab<T>, slot: u32, ready: Ready) {
         let event = &mut events[slot];
         event.ready |= ready;
-        if event.state.contains(State::ACTIVE) {
-            return;
-        }
-        if event.state.contains(State::LATER) {
+        if event.state.intersects(State::QUEUED) {
+            if event.state.contains(State::ACTIVE) {
+                return;
+            }
             self.unlink(events, slot);
         }
         self.push(events, slot);
     }
 
     /// Puts an event that is in no queue at the end of its priority's.
-    pub(crate) fn push<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+    #[inline]
+    pub(crate) fn push<T>(&mut self, events: &mut Slab<T>, slot: u32) {
         let event = &mut events[slot];
         debug_assert!(!event.state.intersects(State::QUEUED));
         event.state.insert(State::ACTIVE);
-        let level = usize::from(event.spec.priority.0);
-        self.queues[level].push(events, slot);
-        self.occupied[level / 64] |= 1 << (level % 64);
+        let priority = event.priority;
+        if self.queues[usize::from(priority.0)].push(events, slot) {
+            self.occupy(priority);
+        }
         self.len += 1;
         self.most = self.most.max(self.len);
     }
 
     /// Puts an event that is in no queue at the end of the later queue.
-    pub(crate) fn push_later<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+    pub(crate) fn push_later<T>(&mut self, events: &mut Slab<T>, slot: u32) {
         debug_assert!(!events[slot].state.intersects(State::QUEUED));
         events[slot].state.insert(State::LATER);
         self.later.push(events, slot);
     }
 
     /// Takes an event out of the queue it is in, if it is in one.
-    pub(crate) fn unlink<T>(&mut self, events: &mut Slab<Event<T>>, slot: u32) {
+    #[inline]
+    pub(crate) fn unlink<T>(&mut self, events: &mut Slab<T>, slot: u32) {
         let state = events[slot].state;
         if state.contains(State::ACTIVE) {
-            let level = usize::from(events[slot].spec.priority.0);
-            self.queues[level].unlink(events, slot);
-            if self.queues[level].head == NONE {
-                self.occupied[level / 64] &= !(1 << (level % 64));
+            let priority = events[slot].priority;
+            let queue = &mut self.queues[usize::from(priority.0)];
+            queue.unlink(events, slot);
+            if queue.head == NONE {
+                self.vacate(priority);
             }
             self.len -= 1;
         } else if state.contains(State::LATER) {
@@ -183,8 +201,42 @@ impl ActiveQueues {
         events[slot].state.remove(State::QUEUED);
     }
 
+    /// Takes the event out that is first in the queue of this priority.
+    #[inline]
+    pub(crate) fn pop<T>(&mut self, events: &mut Slab<T>, priority: Priority) {
+        let queue = &mut self.queues[usize::from(priority.0)];
+        let event = &mut events[queue.head];
+        event.state.remove(State::ACTIVE);
+        queue.head = event.next;
+        if queue.head == NONE {
+            self.vacate(priority);
+        }
+        self.len -= 1;
+    }
+
+    /// The queue of this priority is not empty any more.
+    fn occupy(&mut self, priority: Priority) {
+        let level = usize::from(priority.0);
+        self.occupied[level / 64] |= 1 << (level % 64);
+        self.most_urgent = Some(self.most_urgent.map_or(priority, |most| most.min(priority)));
+    }
+
+    /// The queue of this priority has become empty.
+    fn vacate(&mut self, priority: Priority) {
+        let level = usize::from(priority.0);
+        self.occupied[level / 64] &= !(1 << (level % 64));
+        self.most_urgent = self.first_occupied();
+    }
+
+    fn first_occupied(&self) -> Option<Priority> {
+        let word = self.occupied.iter().position(|bits| *bits != 0)?;
+        let bit = self.occupied[word].trailing_zeros();
+        let level = word * 64 + bit as usize;
+        Some(Priority(u8::try_from(level).expect("4 words of 64 bits")))
+    }
+
     /// Moves what is in the later queue to the queues of the priorities, in order.
-    pub(crate) fn splice_later<T>(&mut self, events: &mut Slab<Event<T>>) {
+    pub(crate) fn splice_later<T>(&mut self, events: &mut Slab<T>) {
         while self.later.head != NONE {
             let slot = self.later.head;
             self.unlink(events, slot);
@@ -194,7 +246,7 @@ impl ActiveQueues {
 
     /// Says what is wrong unless the queues hold exactly the events whose state says so, properly
     /// linked.
-    pub(crate) fn verify<T>(&self, events: &Slab<Event<T>>) -> Result<(), String> {
+    pub(crate) fn verify<T>(&self, events: &Slab<T>) -> Result<(), String> {
         let mut active = 0;
         for (level, queue) in self.queues.iter().enumerate() {
             let occupied = self.occupied[level / 64] & 1 << (level % 64) != 0;
@@ -202,9 +254,12 @@ impl ActiveQueues {
                 format!("priority {level} has an active event, or is said to have, not both")
             })?;
             active += queue.verify(events, State::ACTIVE, |event| {
-                usize::from(event.spec.priority.0) == level
+                usize::from(event.priority.0) == level
             })?;
         }
+        ensure(self.most_urgent == self.first_occupied(), || {
+            "another priority is said to be the most urgent".into()
+        })?;
         let later = self.later.verify(events, State::LATER, |_| true)?;
         let queued = |state| {
             let is_queued = events

@@ -1,5 +1,6 @@
 //! One event: what it waits for, how long it stays, and the state it is in.
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use bitflags::bitflags;
@@ -7,7 +8,8 @@ use evloop_changelist::{Interest, RawFd, Ready, Trigger};
 use evloop_signals::Signal;
 use evloop_timers::TimerId;
 
-use crate::slab::NONE;
+use crate::slab::{EventId, NONE};
+use crate::timeout::nanoseconds;
 
 /// How urgent an event is: 0 is the most urgent, 255 the least.
 ///
@@ -114,100 +116,170 @@ impl Spec {
 }
 
 bitflags! {
-    /// What is true of an event now. The bits are independent.
+    /// What an event is, and what is true of it now. The bits are independent.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct State: u8 {
+    pub(crate) struct State: u16 {
         /// Added, and neither deleted nor run since (or persistent).
         const PENDING = 1;
         /// In an active queue.
         const ACTIVE = 2;
         /// In the later queue.
         const LATER = 4;
-        /// Its callback runs.
-        const RUNNING = 8;
         /// A one-shot whose callback runs: not pending any more, but not yet taken off what it
         /// waited for either, because its callback may well add it again.
-        const LINGERING = 16;
+        const LINGERING = 8;
+        /// In the list of its file descriptor.
+        const LISTED = 16;
+        /// No event: its slot is free.
+        const FREE = 32;
+        /// [`Spec::persistent`].
+        const PERSISTENT = 64;
+        /// [`Spec::keep`].
+        const KEEP = 128;
+        /// [`Spec::each`].
+        const EACH = 256;
+        /// [`Spec::internal`].
+        const INTERNAL = 512;
     }
 }
 
 impl State {
     /// In either queue.
     pub(crate) const QUEUED: Self = Self::ACTIVE.union(Self::LATER);
+    /// On what it waits for.
+    pub(crate) const ON: Self = Self::PENDING.union(Self::LINGERING);
+
+    fn of(spec: &Spec) -> Self {
+        let mut state = Self::empty();
+        state.set(Self::PERSISTENT, spec.persistent);
+        state.set(Self::KEEP, spec.keep);
+        state.set(Self::EACH, spec.each);
+        state.set(Self::INTERNAL, spec.internal);
+        state
+    }
 }
 
 /// An event in its slot.
+///
+/// What each activation touches comes first, and fits in a cache line together with the payload if
+/// that is a pointer or two.
 #[derive(Debug)]
 pub(crate) struct Event<T> {
-    pub(crate) spec: Spec,
+    /// Which use of its slot it is, as in its handle. `None`: the slot has had them all.
+    pub(crate) generation: Option<NonZeroU32>,
     pub(crate) state: State,
     /// Why it is active: what its callback will be told.
     pub(crate) ready: Ready,
-    /// Deliveries of its signal since its callback ran.
-    pub(crate) count: u64,
-    /// Why the kernel refused interest in its file descriptor, or 0.
-    pub(crate) errno: i32,
-    /// Its neighbours in the queue it is in.
+    pub(crate) priority: Priority,
+    /// Its neighbours in the queue it is in. (Of the first in a queue `prev` means nothing, of the
+    /// last `next` is `NONE`.) Of a free slot, `next` is the next one.
     pub(crate) prev: u32,
     pub(crate) next: u32,
+    /// What follows it in the list of its file descriptor.
+    pub(crate) next_on_fd: u32,
+    /// Why the kernel refused interest in its file descriptor, or 0.
+    pub(crate) errno: i32,
+    pub(crate) kind: Kind,
     pub(crate) timer: Option<TimerId>,
-    /// How often its callback was run; and how long that took, as far as it was measured.
+    /// Its timeout, or [`NO_TIMEOUT`].
+    timeout_ns: u64,
+    /// Deliveries of its signal since its callback ran.
+    pub(crate) count: u64,
+    /// How often its callback was run.
     pub(crate) runs: u64,
-    pub(crate) spent_ns: u64,
-    pub(crate) longest_ns: u64,
     /// The front's; away while the front runs the callback.
     pub(crate) payload: Option<T>,
 }
 
 impl<T> Event<T> {
-    pub(crate) const fn new(spec: Spec, payload: T) -> Self {
+    pub(crate) fn new(generation: NonZeroU32, spec: Spec, payload: T) -> Self {
         Self {
-            spec,
-            state: State::empty(),
+            generation: Some(generation),
+            state: State::of(&spec),
             ready: Ready::empty(),
-            count: 0,
-            errno: 0,
+            priority: spec.priority,
             prev: NONE,
             next: NONE,
+            next_on_fd: NONE,
+            errno: 0,
+            kind: spec.kind,
             timer: None,
+            timeout_ns: encoded(spec.timeout),
+            count: 0,
             runs: 0,
-            spent_ns: 0,
-            longest_ns: 0,
             payload: Some(payload),
         }
     }
 
+    /// The handle of the event, which is in this slot.
+    #[inline]
+    pub(crate) const fn id(&self, slot: u32) -> EventId {
+        EventId {
+            slot,
+            generation: self.generation.expect("an event has one"),
+        }
+    }
+
+    /// Its timeout in nanoseconds, whether it runs or not.
+    #[inline]
+    pub(crate) const fn timeout_ns(&self) -> Option<u64> {
+        match self.timeout_ns {
+            NO_TIMEOUT => None,
+            timeout_ns => Some(timeout_ns),
+        }
+    }
+
+    pub(crate) fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout_ns = encoded(timeout);
+    }
+
     /// The readiness it asks for; empty where it is not for a file descriptor.
+    #[inline]
     pub(crate) const fn interest(&self) -> Interest {
-        match self.spec.kind {
+        match self.kind {
             Kind::Io { interest, .. } | Kind::Always(interest) => interest,
             Kind::Signal(_) | Kind::Plain | Kind::Prepare | Kind::Check => Interest::empty(),
         }
     }
 
     /// Whether a loop goes on running for it while it is pending.
+    #[inline]
     pub(crate) const fn counts(&self) -> bool {
-        !self.spec.internal && !self.is_watcher()
+        !self.state.contains(State::INTERNAL) && !self.is_watcher()
     }
 
     pub(crate) const fn is_io(&self) -> bool {
-        matches!(self.spec.kind, Kind::Io { .. })
+        matches!(self.kind, Kind::Io { .. })
     }
 
     /// Whether it is on what it waits for.
     pub(crate) const fn is_on(&self) -> bool {
-        self.state
-            .intersects(State::PENDING.union(State::LINGERING))
+        self.state.intersects(State::ON)
     }
 
     pub(crate) const fn is_watcher(&self) -> bool {
-        matches!(self.spec.kind, Kind::Prepare | Kind::Check)
+        matches!(self.kind, Kind::Prepare | Kind::Check)
     }
 
     /// Whether its slot is to be freed when its callback is over.
     pub(crate) const fn is_over(&self) -> bool {
-        !self.spec.persistent
-            && !self.spec.keep
-            && !self.state.intersects(State::PENDING.union(State::QUEUED))
+        !self.state.intersects(
+            State::PERSISTENT
+                .union(State::KEEP)
+                .union(State::PENDING)
+                .union(State::QUEUED),
+        )
     }
+}
+
+// What the documentation of the crate says.
+const _: () = assert!(size_of::<Event<&str>>() == 64 + size_of::<&str>());
+
+/// In [`Event::timeout_ns`]: none. A timeout of 584 years is a nanosecond shorter.
+const NO_TIMEOUT: u64 = u64::MAX;
+
+fn encoded(timeout: Option<Duration>) -> u64 {
+    timeout.map_or(NO_TIMEOUT, |timeout| {
+        nanoseconds(timeout).min(NO_TIMEOUT - 1)
+    })
 }

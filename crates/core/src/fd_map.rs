@@ -5,14 +5,15 @@
 //! for a file that is gone is told from one for the file that took over its number.
 
 mod check;
+mod entry;
 
 use alloc::vec::Vec;
 
 use evloop_changelist::{Changelist, Interest, RawFd, Token, Trigger};
-use smallvec::SmallVec;
 
-use crate::event::{Event, Kind, Ownership};
-use crate::slab::Slab;
+use self::entry::{FdEntry, FdState};
+use crate::event::{Event, Kind, Ownership, State};
+use crate::slab::{NONE, Slab};
 
 /// The interest table, and what of it the kernel was not told yet.
 #[derive(Debug)]
@@ -29,45 +30,6 @@ pub(crate) struct FdMap {
     /// How many file descriptors the kernel holds, and the most there were.
     held: usize,
     most_held: usize,
-}
-
-/// One file descriptor.
-#[derive(Debug)]
-struct FdEntry {
-    /// Its pending events with an interest, in the order in which they were added.
-    events: SmallVec<[u32; 2]>,
-    /// What the kernel holds. Empty: the file descriptor is not in the kernel's interest set.
-    held: Interest,
-    /// How the kernel reports it.
-    held_trigger: Trigger,
-    /// Of its events, which are all of one kind.
-    trigger: Trigger,
-    ownership: Ownership,
-    /// Nobody wants what the kernel holds, and it reported something: it must be told now.
-    quench: bool,
-    /// How often the number was registered.
-    generation: u32,
-}
-
-impl FdEntry {
-    fn new() -> Self {
-        Self {
-            events: SmallVec::new(),
-            held: Interest::empty(),
-            held_trigger: Trigger::Level,
-            trigger: Trigger::Level,
-            ownership: Ownership::Owned,
-            quench: false,
-            generation: 0,
-        }
-    }
-
-    fn wanted<T>(&self, events: &Slab<Event<T>>) -> Interest {
-        self.events
-            .iter()
-            .map(|slot| events[*slot].interest())
-            .collect()
-    }
 }
 
 /// What must be asked of the kernel before an event can be on a file descriptor.
@@ -96,57 +58,60 @@ impl FdMap {
 
     /// What is asked of the kernel before an event with this interest and trigger can be on `fd`.
     /// `but`, which may be on it already, is that event.
+    #[inline]
     pub(crate) fn admit<T>(
         &self,
-        events: &Slab<Event<T>>,
+        events: &Slab<T>,
         fd: RawFd,
         interest: Interest,
         trigger: Trigger,
         but: u32,
     ) -> Admission {
-        let Some(entry) = self.entries.get(index(fd)) else {
+        match self.entries.get(index(fd)) {
+            Some(entry) if entry.trigger() == trigger && !entry.held.is_empty() => Admission::Known,
+            Some(entry) => {
+                let mut others = entry
+                    .events(events)
+                    .filter(|(slot, _)| *slot != but)
+                    .peekable();
+                if others.peek().is_some() && entry.trigger() != trigger {
+                    Admission::MixedTrigger
+                } else if entry.held.is_empty() {
+                    let token = Token {
+                        slot: slot(fd),
+                        generation: entry.generation.wrapping_add(1),
+                    };
+                    let others: Interest = others.map(|(_, event)| event.interest()).collect();
+                    Admission::First(token, interest.union(others))
+                } else {
+                    Admission::Known
+                }
+            }
             // The table does not grow before the kernel has said that there is such a number.
-            let token = Token {
-                slot: slot(fd),
-                generation: 1,
-            };
-            return Admission::First(token, interest);
-        };
-        let mut others = entry.events.iter().filter(|slot| **slot != but).peekable();
-        if others.peek().is_some() && entry.trigger != trigger {
-            Admission::MixedTrigger
-        } else if entry.held.is_empty() {
-            let token = Token {
-                slot: slot(fd),
-                generation: entry.generation.wrapping_add(1),
-            };
-            let others: Interest = others.map(|slot| events[*slot].interest()).collect();
-            Admission::First(token, interest.union(others))
-        } else {
-            Admission::Known
+            None => {
+                let token = Token {
+                    slot: slot(fd),
+                    generation: 1,
+                };
+                Admission::First(token, interest)
+            }
         }
-    }
-
-    /// Whether the events of a file descriptor, if it has any, are not of this trigger.
-    pub(crate) fn is_other_trigger(&self, fd: RawFd, trigger: Trigger) -> bool {
-        let entry = self.entries.get(index(fd));
-        entry.is_some_and(|entry| !entry.events.is_empty() && entry.trigger != trigger)
     }
 
     /// The kernel holds `interest` in a file descriptor that [`FdMap::admit`] called `First`.
     pub(crate) fn registered(&mut self, fd: RawFd, interest: Interest, trigger: Trigger) {
         let index = index(fd);
         if index >= self.entries.len() {
-            self.entries.resize_with(index + 1, FdEntry::new);
+            self.entries.resize(index + 1, FdEntry::NEW);
         }
         self.hold(fd, interest);
         let entry = &mut self.entries[index];
         entry.generation = entry.generation.wrapping_add(1);
-        entry.held_trigger = trigger;
-        entry.trigger = trigger;
+        entry.set_trigger(FdState::HELD_EDGE, trigger);
+        entry.set_trigger(FdState::EDGE, trigger);
         // Of an event that is about to be added it is not known yet.
-        if entry.events.is_empty() {
-            entry.ownership = Ownership::Owned;
+        if entry.head == NONE {
+            entry.state.remove(FdState::BORROWED);
         }
     }
 
@@ -161,7 +126,12 @@ impl FdMap {
 
     /// The kernel need not be told what it was to be told of `fd`.
     fn drop_change(&mut self, fd: RawFd) {
-        self.skipped += u64::from(self.changes.remove(fd).is_some());
+        let entry = &mut self.entries[index(fd)];
+        if entry.state.contains(FdState::CHANGED) {
+            entry.state.remove(FdState::CHANGED);
+            self.changes.remove(fd);
+            self.skipped += 1;
+        }
     }
 
     /// Edits that were merged into a change that was there: each change begins with one.
@@ -180,57 +150,60 @@ impl FdMap {
 
     /// Puts an event on its file descriptor, which was admitted, or says again that it wants what
     /// it wants if it is there. `first`: the kernel was told by [`FdMap::registered`].
-    pub(crate) fn insert<T>(&mut self, events: &Slab<Event<T>>, slot: u32, first: bool) {
+    #[inline]
+    pub(crate) fn insert<T>(&mut self, events: &mut Slab<T>, slot: u32, first: bool) {
+        let Event { kind, state, .. } = events[slot];
         let Kind::Io {
             fd,
             interest,
             trigger,
             ownership,
-        } = events[slot].spec.kind
+        } = kind
         else {
             return;
         };
         let entry = &mut self.entries[index(fd)];
-        entry.quench = false;
+        entry.state.remove(FdState::QUENCH);
         if ownership == Ownership::Borrowed {
-            entry.ownership = Ownership::Borrowed;
+            entry.state.insert(FdState::BORROWED);
         }
-        if !entry.events.contains(&slot) {
-            entry.events.push(slot);
-        } else if entry.ownership == Ownership::Owned
+        if !state.contains(State::LISTED) {
+            entry.push(events, slot);
+        }
+        // Level-triggered, owned, and no change to be told: if the kernel holds what is wanted it need
+        // not hear of it. So it is with a one-shot that its callback adds again.
+        let is_settled = entry.state.is_empty()
             && trigger == Trigger::Level
-            && entry.held_trigger == Trigger::Level
-            && entry.held == entry.wanted(events)
-            && self.changes.get(fd).is_none()
-        {
-            // A one-shot that its callback adds again: the kernel was not told that it ran.
-            return;
-        }
-        if !first {
+            && entry.held == entry.wanted(events);
+        if !first && !is_settled {
             self.record(events, fd, interest, trigger);
         }
     }
 
     /// Takes an event from its file descriptor; does nothing where it is not on it.
-    pub(crate) fn remove<T>(&mut self, events: &Slab<Event<T>>, slot: u32) {
-        let Kind::Io { fd, .. } = events[slot].spec.kind else {
+    #[inline]
+    pub(crate) fn remove<T>(&mut self, events: &mut Slab<T>, slot: u32) {
+        let Event { kind, state, .. } = events[slot];
+        let Kind::Io { fd, .. } = kind else {
             return;
         };
-        let Some(entry) = self.entries.get_mut(index(fd)) else {
+        if !state.contains(State::LISTED) {
             return;
-        };
-        let Some(position) = entry.events.iter().position(|other| *other == slot) else {
+        }
+        let entry = &mut self.entries[index(fd)];
+        entry.unlink(events, slot);
+        let is_told = entry.state.intersects(FdState::CHANGED | FdState::BORROWED);
+        if !is_told && entry.head == NONE && entry.is_kept() {
             return;
-        };
-        entry.events.remove(position);
+        }
         if !entry.held.is_empty() {
-            let trigger = entry.trigger;
+            let trigger = entry.trigger();
             self.record(events, fd, Interest::empty(), trigger);
         }
     }
 
     /// Records what became of the interest in `fd`; `added` was asked for again or anew.
-    fn record<T>(&mut self, events: &Slab<Event<T>>, fd: RawFd, added: Interest, trigger: Trigger) {
+    fn record<T>(&mut self, events: &Slab<T>, fd: RawFd, added: Interest, trigger: Trigger) {
         let entry = &mut self.entries[index(fd)];
         let wanted = entry.wanted(events);
         let token = Token {
@@ -239,10 +212,11 @@ impl FdMap {
         };
         let change = self
             .changes
-            .record(fd, token, entry.held, entry.held_trigger);
+            .record(fd, token, entry.held, entry.held_trigger());
         self.recorded += 1;
         change.set_trigger(trigger);
-        entry.trigger = trigger;
+        entry.set_trigger(FdState::EDGE, trigger);
+        entry.state.insert(FdState::CHANGED);
         change.add(added);
         change.delete(change.wanted().difference(wanted));
     }
@@ -255,61 +229,73 @@ impl FdMap {
     /// Drops from the changes those that the kernel need not be told.
     ///
     /// That a source is owned means that its file is the one that the kernel knows. Then what comes
-    /// to nothing is skipped, and so is a last delete: it may well be followed by an add, and if it
-    /// is not, the first report takes it back ([`FdMap::quench`]). Not so for writing: a file is
-    /// nearly always ready for it, and would be reported at once.
+    /// to nothing is skipped, and so is a last delete, where it [can be](FdEntry::is_kept).
+    #[inline]
     pub(crate) fn prune(&mut self) {
-        if self.changes.is_empty() {
-            return;
+        if !self.changes.is_empty() {
+            self.prune_changes();
         }
+    }
+
+    fn prune_changes(&mut self) {
         let before = self.changes.len();
-        let entries = &self.entries;
+        let entries = &mut self.entries;
         self.changes.retain(|item| {
-            let entry = &entries[index(item.fd)];
-            if entry.ownership == Ownership::Borrowed || entry.quench {
-                return item.change.op().is_some();
-            }
-            let keeps = item.change.wanted().is_empty() && !entry.held.contains(Interest::WRITE);
-            item.change.is_needed() && !keeps
+            let entry = &mut entries[index(item.fd)];
+            let is_told = if entry.state.intersects(FdState::BORROWED | FdState::QUENCH) {
+                item.change.op().is_some()
+            } else {
+                let is_last_delete = item.change.wanted().is_empty();
+                item.change.is_needed() && !(is_last_delete && entry.is_kept())
+            };
+            entry.state.set(FdState::CHANGED, is_told);
+            is_told
         });
         self.skipped += (before - self.changes.len()) as u64;
     }
 
     /// The kernel was told the changes.
+    #[inline]
     pub(crate) fn commit(&mut self) {
+        if !self.changes.is_empty() {
+            self.commit_changes();
+        }
+    }
+
+    fn commit_changes(&mut self) {
         self.told += self.changes.len() as u64;
         for position in 0..self.changes.len() {
             let item = self.changes.entries()[position];
             self.hold(item.fd, item.change.wanted());
             let entry = &mut self.entries[index(item.fd)];
-            entry.held_trigger = item.change.trigger();
-            entry.quench = false;
+            entry.set_trigger(FdState::HELD_EDGE, item.change.trigger());
+            entry.state.remove(FdState::QUENCH | FdState::CHANGED);
         }
         self.changes.clear();
     }
 
-    /// The events that a report under this token is for; `None` where the token is of an earlier
-    /// registration.
-    pub(crate) fn reported(&self, token: Token) -> Option<&[u32]> {
+    /// The first of the events that a report under this token is for, or `NONE`; `None` where the token
+    /// is of an earlier registration.
+    #[inline]
+    pub(crate) fn reported(&self, token: Token) -> Option<u32> {
         let entry = self.entries.get(token.slot as usize)?;
-        (entry.generation == token.generation && !entry.held.is_empty())
-            .then_some(entry.events.as_slice())
+        (entry.generation == token.generation && !entry.held.is_empty()).then_some(entry.head)
     }
 
-    /// The pending events of a file descriptor, in the order in which they were added.
-    pub(crate) fn on(&self, fd: RawFd) -> &[u32] {
+    /// The first of the pending events of a file descriptor, in the order in which they were added,
+    /// or `NONE`.
+    pub(crate) fn first_on(&self, fd: RawFd) -> u32 {
         let index = usize::try_from(fd).ok();
-        index
-            .and_then(|index| self.entries.get(index))
-            .map_or(&[], |entry| &entry.events)
+        let entry = index.and_then(|index| self.entries.get(index));
+        entry.map_or(NONE, |entry| entry.head)
     }
 
     /// Something was reported that nobody wants: the kernel is told so before the next wait.
-    pub(crate) fn quench<T>(&mut self, events: &Slab<Event<T>>, token: Token) {
+    pub(crate) fn quench<T>(&mut self, events: &Slab<T>, token: Token) {
         let fd = fd(token.slot);
         let entry = &mut self.entries[index(fd)];
-        entry.quench = true;
-        let trigger = entry.trigger;
+        entry.state.insert(FdState::QUENCH);
+        let trigger = entry.trigger();
         self.record(events, fd, Interest::empty(), trigger);
     }
 
@@ -329,10 +315,10 @@ impl FdMap {
         let Some(entry) = self.entries.get_mut(index(fd)) else {
             return false;
         };
-        if !entry.events.is_empty() || entry.held.is_empty() {
+        if entry.head != NONE || entry.held.is_empty() {
             return false;
         }
-        entry.quench = false;
+        entry.state.remove(FdState::QUENCH);
         self.hold(fd, Interest::empty());
         self.drop_change(fd);
         true
@@ -345,25 +331,22 @@ impl FdMap {
         self.held = 0;
         for entry in &mut self.entries {
             entry.held = Interest::empty();
-            entry.quench = false;
+            entry.state.remove(FdState::QUENCH | FdState::CHANGED);
         }
     }
 
     /// The file descriptors that events want something of, and the tokens of their next
     /// registration.
-    pub(crate) fn wanted<T>(
-        &self,
-        events: &Slab<Event<T>>,
-    ) -> Vec<(RawFd, Interest, Trigger, Token)> {
+    pub(crate) fn wanted<T>(&self, events: &Slab<T>) -> Vec<(RawFd, Interest, Trigger, Token)> {
         (0..)
             .zip(&self.entries)
-            .filter(|(_, entry)| !entry.events.is_empty())
+            .filter(|(_, entry)| entry.head != NONE)
             .map(|(slot, entry)| {
                 let generation = entry.generation.wrapping_add(1);
                 (
                     fd(slot),
                     entry.wanted(events),
-                    entry.trigger,
+                    entry.trigger(),
                     Token { slot, generation },
                 )
             })
@@ -379,7 +362,7 @@ impl FdMap {
                 (
                     fd(slot),
                     entry.held,
-                    entry.held_trigger,
+                    entry.held_trigger(),
                     Token {
                         slot,
                         generation: entry.generation,

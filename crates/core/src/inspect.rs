@@ -91,22 +91,23 @@ impl<T> Core<T> {
     }
 
     fn describe(&self, id: EventId, event: &Event<T>) -> EventInfo {
+        let measured = self.measured_of(id.slot);
         EventInfo {
             id,
-            kind: event.spec.kind,
-            priority: event.spec.priority,
-            persistent: event.spec.persistent,
-            internal: event.spec.internal,
+            kind: event.kind,
+            priority: event.priority,
+            persistent: event.state.contains(State::PERSISTENT),
+            internal: event.state.contains(State::INTERNAL),
             pending: event.state.contains(State::PENDING),
             active: event.state.intersects(State::QUEUED).then_some(event.ready),
-            timeout: event.spec.timeout,
+            timeout: event.timeout_ns().map(Duration::from_nanos),
             deadline_ns: event
                 .timer
                 .filter(|_| event.state.contains(State::PENDING))
                 .and_then(|timer| self.timers.deadline(timer)),
             runs: event.runs,
-            callback_time: Duration::from_nanos(event.spent_ns),
-            longest_callback: Duration::from_nanos(event.longest_ns),
+            callback_time: Duration::from_nanos(measured.spent_ns),
+            longest_callback: Duration::from_nanos(measured.longest_ns),
         }
     }
 }

@@ -49,7 +49,7 @@
 //! | [`verify`](Core::verify) | `O(n)` in all that there is |
 //!
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
-//! will be. An event takes a slot of about 100 bytes and its payload; a file descriptor 48 bytes, and
+//! will be. An event takes a slot of 64 bytes and its payload; a file descriptor 16 bytes, and
 //! 4 more in the changelist, for each number up to the highest.
 //!
 //! # Why a step machine
@@ -115,11 +115,10 @@ use evloop_signals::SignalMap;
 use evloop_timers::{LaneId, Timers};
 
 use crate::active::ActiveQueues;
-use crate::event::Event;
 use crate::fd_map::FdMap;
 use crate::run::Requests;
 use crate::slab::Slab;
-use crate::stats::Most;
+use crate::stats::{Measured, Most};
 use crate::step::Phase;
 use crate::watch::Watchers;
 
@@ -139,14 +138,16 @@ pub use crate::verify::Defect;
 /// `T` is what a front attaches to each event: a closure, a function pointer, a waker.
 #[derive(Debug)]
 pub struct Core<T> {
-    events: Slab<Event<T>>,
+    events: Slab<T>,
+    /// By slot: how long callbacks took, as far as the front measured it.
+    measured: Vec<Measured>,
     fds: FdMap,
     signals: SignalMap<u32>,
     /// The signals that the front was asked to catch, a bit each.
     caught: u64,
     timers: Timers<u32>,
-    /// The common timeouts, and their lanes.
-    common: Vec<(Duration, LaneId)>,
+    /// The common timeouts in nanoseconds, and their lanes.
+    common: Vec<(u64, LaneId)>,
     /// Pending events that are always ready, in the order in which they were added.
     always: Vec<u32>,
     prepare: Watchers,
@@ -155,6 +156,8 @@ pub struct Core<T> {
     /// Events that are pending and not internal.
     pending: usize,
     phase: Phase,
+    /// The level that this turn is for, once an event of it has run; none where it is for all.
+    level: Option<Priority>,
     mode: Mode,
     requests: Requests,
     /// A callback has run in this run, internal events and watchers aside.
@@ -181,6 +184,7 @@ impl<T> Core<T> {
     pub fn new() -> Self {
         Self {
             events: Slab::new(),
+            measured: Vec::new(),
             fds: FdMap::new(),
             signals: SignalMap::new(),
             caught: 0,
@@ -192,6 +196,7 @@ impl<T> Core<T> {
             active: ActiveQueues::new(),
             pending: 0,
             phase: Phase::Idle,
+            level: None,
             mode: Mode::UntilEmpty,
             requests: Requests::default(),
             has_run: false,

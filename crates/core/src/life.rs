@@ -9,9 +9,9 @@ use evloop_signals::{Inserted, Removed, Signal};
 
 use crate::Core;
 use crate::error::{AddError, InsertError, NoSuchEvent};
-use crate::event::{Event, Kind, Priority, Spec, State};
+use crate::event::{Kind, Priority, Spec, State};
 use crate::fd_map::Admission;
-use crate::slab::EventId;
+use crate::slab::{EventId, NONE};
 
 /// What an event needs from the kernel before it can be pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,11 @@ impl<T> Core<T> {
     pub fn insert(&mut self, spec: Spec, payload: T) -> Result<EventId, (InsertError, T)> {
         match spec.kind {
             Kind::Io { fd, .. } if fd < 0 => Err((InsertError::BadFd(fd), payload)),
-            _ => Ok(self.events.insert(Event::new(spec, payload))),
+            _ => {
+                let id = self.events.insert(spec, payload);
+                self.forget_measured(id.slot);
+                Ok(id)
+            }
         }
     }
 
@@ -94,8 +98,9 @@ impl<T> Core<T> {
         now: impl FnOnce() -> u64,
         grant: impl FnOnce(Demand) -> Result<(), E>,
     ) -> Result<(), AddError<E>> {
-        let Spec { kind, timeout, .. } = self.events.get(id).ok_or(AddError::NoSuchEvent)?.spec;
-        match kind {
+        let event = self.events.get(id).ok_or(AddError::NoSuchEvent)?;
+        let timeout_ns = event.timeout_ns();
+        match event.kind {
             Kind::Io { interest, .. } if interest.is_empty() => {}
             Kind::Io {
                 fd,
@@ -104,7 +109,7 @@ impl<T> Core<T> {
                 ..
             } => {
                 let first = self.admit(id.slot, fd, interest, trigger, grant)?;
-                self.fds.insert(&self.events, id.slot, first);
+                self.fds.insert(&mut self.events, id.slot, first);
             }
             Kind::Signal(signal) => self.watch(signal, id.slot, grant)?,
             Kind::Plain => {}
@@ -114,8 +119,8 @@ impl<T> Core<T> {
             Kind::Check => self.check.insert(id.slot),
         }
         self.set_pending(id.slot);
-        if let Some(timeout) = timeout {
-            self.start_timer(id.slot, timeout, now());
+        if let Some(timeout_ns) = timeout_ns {
+            self.start_timer(id.slot, timeout_ns, now());
         }
         Ok(())
     }
@@ -154,7 +159,7 @@ impl<T> Core<T> {
     pub fn remove(&mut self, id: EventId) -> Result<Leaving<T>, NoSuchEvent> {
         let signal = self.delete(id)?;
         let fd = self.idle_fd(id.slot);
-        let payload = self.events.remove(id).and_then(|event| event.payload);
+        let payload = self.events.remove(id);
         Ok(Leaving {
             release: signal.or(fd),
             payload,
@@ -175,7 +180,7 @@ impl<T> Core<T> {
         grant: impl FnOnce(Demand) -> Result<(), E>,
     ) -> Result<(), AddError<E>> {
         let event = self.events.get_mut(id).ok_or(AddError::NoSuchEvent)?;
-        let (fd, old, trigger) = match &mut event.spec.kind {
+        let (fd, old, trigger) = match &mut event.kind {
             Kind::Io {
                 fd,
                 interest,
@@ -198,13 +203,13 @@ impl<T> Core<T> {
         let first =
             pending && !wanted.is_empty() && self.admit(id.slot, fd, wanted, trigger, grant)?;
         if wanted.is_empty() {
-            self.fds.remove(&self.events, id.slot);
+            self.fds.remove(&mut self.events, id.slot);
         }
-        if let Kind::Io { interest, .. } = &mut self.events[id.slot].spec.kind {
+        if let Kind::Io { interest, .. } = &mut self.events[id.slot].kind {
             *interest = wanted;
         }
         if pending && !wanted.is_empty() {
-            self.fds.insert(&self.events, id.slot, first);
+            self.fds.insert(&mut self.events, id.slot, first);
         }
         Ok(())
     }
@@ -228,7 +233,7 @@ impl<T> Core<T> {
         if active {
             self.active.unlink(&mut self.events, id.slot);
         }
-        self.events[id.slot].spec.priority = priority;
+        self.events[id.slot].priority = priority;
         if active {
             self.active.push(&mut self.events, id.slot);
         }
@@ -257,10 +262,13 @@ impl<T> Core<T> {
 
     /// Makes the events of a file descriptor active with an error.
     pub(crate) fn fail(&mut self, fd: RawFd, errno: i32) {
-        for position in 0..self.fds.on(fd).len() {
-            let slot = self.fds.on(fd)[position];
-            self.events[slot].errno = errno;
+        let mut slot = self.fds.first_on(fd);
+        while slot != NONE {
+            let event = &mut self.events[slot];
+            let next = event.next_on_fd;
+            event.errno = errno;
             self.make_active(slot, Ready::ERROR);
+            slot = next;
         }
     }
 
@@ -282,18 +290,11 @@ impl<T> Core<T> {
         trigger: Trigger,
         grant: impl FnOnce(Demand) -> Result<(), E>,
     ) -> Result<bool, AddError<E>> {
-        // A one-shot whose callback runs is not in the way of one of the other trigger.
-        if let Some(running) = self.running
-            && running.slot != slot
-            && self.fds.is_other_trigger(fd, trigger)
-            && self
-                .events
-                .get(running)
-                .is_some_and(|event| event.state.contains(State::LINGERING))
-        {
-            self.withdraw(running.slot);
+        let mut admission = self.fds.admit(&self.events, fd, interest, trigger, slot);
+        if admission == Admission::MixedTrigger && self.withdraw_running(slot) {
+            admission = self.fds.admit(&self.events, fd, interest, trigger, slot);
         }
-        match self.fds.admit(&self.events, fd, interest, trigger, slot) {
+        match admission {
             Admission::Known => Ok(false),
             Admission::MixedTrigger => Err(AddError::MixedTrigger(fd)),
             Admission::First(token, interest) => {
@@ -307,6 +308,22 @@ impl<T> Core<T> {
                 self.fds.registered(fd, interest, trigger);
                 Ok(true)
             }
+        }
+    }
+
+    /// A one-shot whose callback runs is not in the way of one of the other trigger. Whether there is
+    /// such a one-shot, `but` apart.
+    fn withdraw_running(&mut self, but: u32) -> bool {
+        let running = self.running.filter(|running| running.slot != but);
+        let lingers = running.and_then(|running| self.events.get(running));
+        match running {
+            Some(running)
+                if lingers.is_some_and(|event| event.state.contains(State::LINGERING)) =>
+            {
+                self.withdraw(running.slot);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -359,8 +376,8 @@ impl<T> Core<T> {
         if let Some(timer) = event.timer.take() {
             self.timers.remove(timer);
         }
-        match event.spec.kind {
-            Kind::Io { .. } => self.fds.remove(&self.events, slot),
+        match event.kind {
+            Kind::Io { .. } => self.fds.remove(&mut self.events, slot),
             Kind::Signal(signal) => {
                 // Whether the signal is still to be caught is settled by `idle_signal`.
                 let (Removed::Last | Removed::Others | Removed::Absent) =
@@ -375,7 +392,7 @@ impl<T> Core<T> {
 
     /// The event's signal, if it is caught though no event waits for it. It counts as released.
     pub(crate) fn idle_signal(&mut self, slot: u32) -> Option<Release> {
-        let Kind::Signal(signal) = self.events[slot].spec.kind else {
+        let Kind::Signal(signal) = self.events[slot].kind else {
             return None;
         };
         if self.caught & bit(signal) == 0 || self.signals.is_watched(signal) {
@@ -388,7 +405,7 @@ impl<T> Core<T> {
     /// The event's file descriptor, if the kernel holds interest in it though no event wants any.
     /// It counts as released.
     pub(crate) fn idle_fd(&mut self, slot: u32) -> Option<Release> {
-        let Kind::Io { fd, .. } = self.events[slot].spec.kind else {
+        let Kind::Io { fd, .. } = self.events[slot].kind else {
             return None;
         };
         self.fds.give_up(fd).then_some(Release::Fd(fd))

@@ -10,7 +10,7 @@ use crate::Core;
 use crate::Step;
 use crate::event::State;
 use crate::life::Leaving;
-use crate::slab::EventId;
+use crate::slab::{EventId, NONE};
 use crate::step::Phase;
 
 impl<T> Core<T> {
@@ -62,21 +62,25 @@ impl<T> Core<T> {
     ///
     /// A report of an earlier registration is counted and dropped. One that no event asked for
     /// makes the kernel forget the file descriptor.
+    #[inline]
     pub fn report(&mut self, token: Token, ready: Ready) {
-        let Some(slots) = self.fds.reported(token) else {
+        let Some(mut slot) = self.fds.reported(token) else {
             self.stats.ghosts += 1;
             return;
         };
-        if slots.is_empty() {
+        if slot == NONE {
             self.stats.quenched += 1;
             self.fds.quench(&self.events, token);
             return;
         }
-        for &slot in slots {
-            let ready = ready.for_interest(self.events[slot].interest());
-            if !ready.is_empty() {
-                self.active.activate(&mut self.events, slot, ready);
+        while slot != NONE {
+            let event = &self.events[slot];
+            let next = event.next_on_fd;
+            let told = ready.for_interest(event.interest());
+            if !told.is_empty() {
+                self.active.activate(&mut self.events, slot, told);
             }
+            slot = next;
         }
     }
 
@@ -124,11 +128,10 @@ impl<T> Core<T> {
                 payload,
             });
         };
-        event.state.remove(State::RUNNING);
         if payload.is_some() {
             event.payload = payload;
         }
-        if event.spec.persistent || event.state.contains(State::PENDING) {
+        if event.state.intersects(State::PERSISTENT | State::PENDING) {
             return None;
         }
         self.finish_one_shot(id)
@@ -145,7 +148,7 @@ impl<T> Core<T> {
             });
         }
         let release = signal.or_else(|| self.idle_fd(id.slot));
-        let payload = self.events.remove(id).and_then(|event| event.payload);
+        let payload = self.events.remove(id);
         Some(Leaving { release, payload })
     }
 

@@ -75,6 +75,12 @@ impl Limits {
         interval: None,
         from: Priority::MOST_URGENT,
     };
+
+    /// Whether there are limits for a priority.
+    #[inline]
+    pub(crate) fn are_for(&self, priority: Priority) -> bool {
+        (self.callbacks.is_some() || self.interval.is_some()) && priority >= self.from
+    }
 }
 
 impl Default for Limits {

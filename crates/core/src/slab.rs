@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
+use crate::event::{Event, Spec, State};
 use crate::verify::ensure;
 
 /// Names one event of one loop, for as long as the event lives.
@@ -51,121 +52,95 @@ impl EventId {
     }
 }
 
-/// Values named by [`EventId`]. `O(1)` each; a freed slot is used again before a new one is made.
+/// Events named by [`EventId`]. `O(1)` each; a freed slot is used again before a new one is made.
+///
+/// A free slot holds what is left of its last event, under a generation that no handle has yet, or
+/// under none. So a handle is good if its generation is that of the slot.
 #[derive(Debug)]
-pub(crate) struct Slab<V> {
-    slots: Vec<Slot<V>>,
+pub(crate) struct Slab<T> {
+    events: Vec<Event<T>>,
     /// The slot that was freed last, the head of a list through the free slots; or `NONE`.
     free: u32,
     len: usize,
 }
 
-#[derive(Debug)]
-struct Slot<V> {
-    generation: NonZeroU32,
-    content: Content<V>,
-}
-
-#[derive(Debug)]
-enum Content<V> {
-    Used(V),
-    /// Free; the next free slot, or `NONE`.
-    Free(u32),
-}
-
 /// No slot. A slab never grows that far.
 pub(crate) const NONE: u32 = u32::MAX;
 
-impl<V> Slab<V> {
+impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            events: Vec::new(),
             free: NONE,
             len: 0,
         }
     }
 
-    pub(crate) fn reserve(&mut self, values: usize) {
-        self.slots.reserve(values);
+    pub(crate) fn reserve(&mut self, events: usize) {
+        self.events.reserve(events);
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn insert(&mut self, value: V) -> EventId {
+    pub(crate) fn insert(&mut self, spec: Spec, payload: T) -> EventId {
         self.len += 1;
         if self.free == NONE {
-            let slot = u32::try_from(self.slots.len())
+            let slot = u32::try_from(self.events.len())
                 .ok()
                 .filter(|slot| *slot != NONE)
                 .expect("4 billion events take more memory than there is");
             let generation = NonZeroU32::MIN;
-            self.slots.push(Slot {
-                generation,
-                content: Content::Used(value),
-            });
+            self.events.push(Event::new(generation, spec, payload));
             return EventId { slot, generation };
         }
         let slot = self.free;
-        let entry = &mut self.slots[slot as usize];
-        let Content::Free(next) = entry.content else {
-            unreachable!("a slot in the free list is free");
-        };
-        self.free = next;
-        entry.content = Content::Used(value);
-        EventId {
-            slot,
-            generation: entry.generation,
-        }
+        let event = &mut self.events[slot as usize];
+        self.free = event.next;
+        let generation = event.generation.expect("a slot in the free list has one");
+        *event = Event::new(generation, spec, payload);
+        EventId { slot, generation }
     }
 
-    pub(crate) fn remove(&mut self, id: EventId) -> Option<V> {
-        let entry = self.slots.get_mut(id.slot as usize)?;
-        if entry.generation != id.generation || matches!(entry.content, Content::Free(_)) {
-            return None;
+    /// Frees an event; its payload, if that was not away.
+    pub(crate) fn remove(&mut self, id: EventId) -> Option<T> {
+        let free = self.free;
+        let event = self.get_mut(id)?;
+        let payload = event.payload.take();
+        event.state = State::FREE;
+        // A slot whose generation comes round stays out of the free list, for good.
+        event.generation = id.generation.checked_add(1);
+        if event.generation.is_some() {
+            event.next = free;
+            self.free = id.slot;
         }
         self.len -= 1;
-        // A slot whose generation comes round stays out of the free list, for good.
-        let next = match entry.generation.checked_add(1) {
-            Some(generation) => {
-                entry.generation = generation;
-                core::mem::replace(&mut self.free, id.slot)
-            }
-            None => NONE,
-        };
-        match core::mem::replace(&mut entry.content, Content::Free(next)) {
-            Content::Used(value) => Some(value),
-            Content::Free(_) => None,
-        }
+        payload
     }
 
-    pub(crate) fn get(&self, id: EventId) -> Option<&V> {
-        match self.slots.get(id.slot as usize)? {
-            Slot {
-                generation,
-                content: Content::Used(value),
-            } if *generation == id.generation => Some(value),
-            _ => None,
-        }
+    #[inline]
+    pub(crate) fn get(&self, id: EventId) -> Option<&Event<T>> {
+        let event = self.events.get(id.slot as usize)?;
+        (event.generation == Some(id.generation)).then_some(event)
     }
 
-    pub(crate) fn get_mut(&mut self, id: EventId) -> Option<&mut V> {
-        match self.slots.get_mut(id.slot as usize)? {
-            Slot {
-                generation,
-                content: Content::Used(value),
-            } if *generation == id.generation => Some(value),
-            _ => None,
-        }
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: EventId) -> Option<&mut Event<T>> {
+        let event = self.events.get_mut(id.slot as usize)?;
+        (event.generation == Some(id.generation)).then_some(event)
     }
 
     /// The event in `slot`, if it is in use.
-    pub(crate) fn at(&self, slot: u32) -> Option<&V> {
-        match &self.slots.get(slot as usize)?.content {
-            Content::Used(value) => Some(value),
-            Content::Free(_) => None,
-        }
+    pub(crate) fn at(&self, slot: u32) -> Option<&Event<T>> {
+        let event = self.events.get(slot as usize)?;
+        (!event.state.contains(State::FREE)).then_some(event)
+    }
+
+    /// The event at a link of a list: none at its end.
+    #[inline]
+    pub(crate) fn at_or_none(&self, slot: u32) -> Option<&Event<T>> {
+        self.events.get(slot as usize)
     }
 
     /// Says what is wrong unless the events are counted, and the free list holds free slots only, each
@@ -175,122 +150,118 @@ impl<V> Slab<V> {
         ensure(used == self.len, || {
             format!("{used} events live, {} are counted", self.len)
         })?;
-        let free = self.slots.len() - used;
+        let free = self.events.len() - used;
         let (mut slot, mut listed) = (self.free, 0);
         while slot != NONE {
-            let Some(Content::Free(next)) = self.slots.get(slot as usize).map(|s| &s.content)
-            else {
+            let event = self.events.get(slot as usize);
+            let Some(event) = event.filter(|event| event.state.contains(State::FREE)) else {
                 return Err(format!("slot {slot} is on the free list, and not free"));
             };
             listed += 1;
             // Retired slots are free and on no list.
-            ensure(listed <= free, || "the free list comes round".into())?;
-            slot = *next;
+            ensure(listed <= free && event.generation.is_some(), || {
+                "the free list comes round, or has a retired slot".into()
+            })?;
+            slot = event.next;
         }
         Ok(())
     }
 
     /// The handle of the event in `slot`, which is in use.
+    #[cfg(test)]
     pub(crate) fn id_at(&self, slot: u32) -> EventId {
-        let entry = &self.slots[slot as usize];
-        debug_assert!(
-            matches!(entry.content, Content::Used(_)),
-            "slot {slot} is free"
-        );
-        EventId {
-            slot,
-            generation: entry.generation,
-        }
+        self.events[slot as usize].id(slot)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (EventId, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (EventId, &Event<T>)> {
         (0..NONE)
-            .zip(&self.slots)
-            .filter_map(|(slot, entry)| match &entry.content {
-                Content::Used(value) => Some((
-                    EventId {
-                        slot,
-                        generation: entry.generation,
-                    },
-                    value,
-                )),
-                Content::Free(_) => None,
-            })
+            .zip(&self.events)
+            .filter(|(_, event)| !event.state.contains(State::FREE))
+            .map(|(slot, event)| (event.id(slot), event))
     }
 }
 
 /// By slot, for the structures that hold a slot only while its event lives.
-impl<V> core::ops::Index<u32> for Slab<V> {
-    type Output = V;
+impl<T> core::ops::Index<u32> for Slab<T> {
+    type Output = Event<T>;
 
-    fn index(&self, slot: u32) -> &V {
-        match &self.slots[slot as usize].content {
-            Content::Used(value) => value,
-            Content::Free(_) => panic!("slot {slot} is free"),
-        }
+    #[inline]
+    fn index(&self, slot: u32) -> &Event<T> {
+        &self.events[slot as usize]
     }
 }
 
-impl<V> core::ops::IndexMut<u32> for Slab<V> {
-    fn index_mut(&mut self, slot: u32) -> &mut V {
-        match &mut self.slots[slot as usize].content {
-            Content::Used(value) => value,
-            Content::Free(_) => panic!("slot {slot} is free"),
-        }
+impl<T> core::ops::IndexMut<u32> for Slab<T> {
+    #[inline]
+    fn index_mut(&mut self, slot: u32) -> &mut Event<T> {
+        &mut self.events[slot as usize]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Kind;
+
+    fn insert<T>(slab: &mut Slab<T>, payload: T) -> EventId {
+        slab.insert(Spec::new(Kind::Plain), payload)
+    }
+
+    fn payload<T: Copy>(slab: &Slab<T>, id: EventId) -> Option<T> {
+        slab.get(id)?.payload
+    }
 
     #[test]
     fn freed_handle_names_nothing_even_when_its_slot_is_used_again() {
         let mut slab = Slab::new();
-        let old = slab.insert('a');
+        let old = insert(&mut slab, 'a');
         assert_eq!(slab.remove(old), Some('a'));
-        let new = slab.insert('b');
+        assert_eq!(payload(&slab, old), None);
+        let new = insert(&mut slab, 'b');
         assert_eq!(new.slot, old.slot);
-        assert_eq!(slab.get(old), None);
+        assert_eq!(payload(&slab, old), None);
         assert_eq!(slab.remove(old), None);
-        assert_eq!(slab.get(new), Some(&'b'));
+        assert_eq!(payload(&slab, new), Some('b'));
         assert_eq!(slab.len(), 1);
     }
 
     #[test]
     fn slot_with_its_last_generation_is_retired() {
         let mut slab = Slab::new();
-        let first = slab.insert(1);
-        slab.slots[0].generation = NonZeroU32::MAX;
+        let first = insert(&mut slab, 1);
+        slab.events[0].generation = Some(NonZeroU32::MAX);
         let last = EventId {
             generation: NonZeroU32::MAX,
             ..first
         };
         assert_eq!(slab.remove(last), Some(1));
-        assert_eq!(slab.insert(2).slot, 1);
-        assert_eq!(slab.get(last), None);
+        assert_eq!(insert(&mut slab, 2).slot, 1);
+        assert_eq!(payload(&slab, last), None);
         assert_eq!(slab.remove(last), None);
+        assert_eq!(slab.verify(), Ok(()));
     }
 
     #[test]
     fn handle_survives_its_bits() {
         let mut slab = Slab::new();
-        let id = slab.insert(());
+        let id = insert(&mut slab, ());
         assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
         assert_eq!(EventId::from_bits(7), None);
     }
+
     #[test]
     fn broken_free_list_and_wrong_count_are_found() {
-        let faults: [fn(&mut Slab<char>); 4] = [
+        let faults: [fn(&mut Slab<char>); 5] = [
             |slab| slab.len = 2,
             |slab| slab.free = 0,
             |slab| slab.free = 9,
-            |slab| slab.slots[1].content = Content::Free(1),
+            |slab| slab.events[1].next = 1,
+            |slab| slab.events[1].generation = None,
         ];
         for break_it in faults {
             let mut slab = Slab::new();
-            let _used = slab.insert('a');
-            let freed = slab.insert('b');
+            let _used = insert(&mut slab, 'a');
+            let freed = insert(&mut slab, 'b');
             slab.remove(freed);
             assert_eq!(slab.verify(), Ok(()));
             break_it(&mut slab);

@@ -49,8 +49,9 @@ pub struct Stats {
     /// Edits of interest in a file descriptor that the kernel holds, recorded to go with the next
     /// wait. Each is in the end coalesced, told or skipped.
     ///
-    /// A first registration is made at once and not recorded, and a one-shot that its callback adds
-    /// again edits nothing.
+    /// A first registration is made at once and not recorded. Where the loop owns the source, an
+    /// edit after which the kernel holds what is wanted is none, nor is a last delete that stays in
+    /// the kernel, unless there is something to be told of the file descriptor already.
     pub changes_recorded: u64,
     /// Of these, those merged into a change of the same file descriptor that was there already:
     /// what was recorded, less what was told and skipped and what is still to be.
@@ -123,11 +124,17 @@ pub(crate) struct Most {
     pub(crate) late_ns: u64,
 }
 
+/// How long the callbacks of an event took in all, and the longest of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Measured {
+    pub(crate) spent_ns: u64,
+    pub(crate) longest_ns: u64,
+}
+
 impl Stats {
-    pub(crate) fn count(&mut self, ready: Ready, internal: bool) {
-        if internal {
-            return;
-        }
+    /// Counts a callback that runs for this.
+    #[inline]
+    pub(crate) fn count(&mut self, ready: Ready) {
         const IO: Ready = Ready::READ
             .union(Ready::WRITE)
             .union(Ready::CLOSED)
@@ -192,6 +199,13 @@ impl<T> Core<T> {
         }
     }
 
+    /// [`Stats::ghosts`] alone.
+    #[must_use]
+    #[inline]
+    pub const fn ghosts(&self) -> u64 {
+        self.stats.ghosts
+    }
+
     /// Counts a wakeup that the front took. For [`Stats::wakeups`] alone.
     pub const fn count_wakeup(&mut self) {
         self.stats.wakeups += 1;
@@ -205,10 +219,31 @@ impl<T> Core<T> {
     /// Says how long an event's callback took, for [`EventInfo`](crate::EventInfo) alone; does nothing
     /// if the event was freed.
     pub fn measured(&mut self, id: EventId, time: Duration) {
-        if let Some(event) = self.events.get_mut(id) {
-            let time_ns = crate::timeout::nanoseconds(time);
-            event.spent_ns = event.spent_ns.saturating_add(time_ns);
-            event.longest_ns = event.longest_ns.max(time_ns);
+        if self.events.get(id).is_none() {
+            return;
+        }
+        let slot = id.slot as usize;
+        if self.measured.len() <= slot {
+            self.measured.resize(slot + 1, Measured::default());
+        }
+        let time_ns = crate::timeout::nanoseconds(time);
+        let measured = &mut self.measured[slot];
+        measured.spent_ns = measured.spent_ns.saturating_add(time_ns);
+        measured.longest_ns = measured.longest_ns.max(time_ns);
+    }
+
+    /// What was measured of an event, by its slot.
+    pub(crate) fn measured_of(&self, slot: u32) -> Measured {
+        self.measured
+            .get(slot as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// A new event is in this slot.
+    pub(crate) fn forget_measured(&mut self, slot: u32) {
+        if let Some(measured) = self.measured.get_mut(slot as usize) {
+            *measured = Measured::default();
         }
     }
 }

@@ -68,8 +68,8 @@ pub(crate) enum Phase {
     Waited,
     /// Timeouts expire next.
     Expire,
-    /// Callbacks run; those of the level named only, once one has been.
-    Dispatch(Option<Priority>),
+    /// Callbacks run.
+    Dispatch,
 }
 
 impl<T> Core<T> {
@@ -100,12 +100,10 @@ impl<T> Core<T> {
         self.phase = Phase::Idle;
         self.requests.rescan = false;
         if let Some(id) = self.running.take()
-            && let Some(event) = self.events.get_mut(id)
+            && let Some(event) = self.events.get(id)
+            && event.state.contains(State::LINGERING)
         {
-            event.state.remove(State::RUNNING);
-            if event.state.contains(State::LINGERING) {
-                self.withdraw(id.slot);
-            }
+            self.withdraw(id.slot);
         }
     }
 
@@ -114,7 +112,17 @@ impl<T> Core<T> {
     /// # Panics
     ///
     /// In debug builds if the front has not done what the step before asked for.
+    #[inline]
     pub fn step(&mut self) -> Step {
+        match self.phase {
+            Phase::Dispatch => self.dispatch(),
+            _ => None,
+        }
+        .unwrap_or_else(|| self.turn())
+    }
+
+    /// The turn, from where it is to where the front is needed.
+    fn turn(&mut self) -> Step {
         loop {
             match self.phase {
                 Phase::Idle => return Step::Done(Outcome::Break),
@@ -174,23 +182,35 @@ impl<T> Core<T> {
                     self.began = None;
                     // A watcher need not ask for what is done anyway.
                     self.requests.rescan = false;
-                    self.phase = Phase::Dispatch(None);
+                    self.level = None;
+                    self.phase = Phase::Dispatch;
                 }
-                Phase::Dispatch(level) => match self.next(level) {
-                    Next::Run(slot) => return self.run(slot),
-                    Next::Done if self.is_work_done() => return self.done(Outcome::Done),
-                    Next::Done | Next::Leave => self.phase = Phase::Top,
-                    Next::Time => return Step::Time,
-                    Next::Limit => {
-                        self.stats.throttled_turns += 1;
-                        if self.mode == Mode::NonBlocking {
-                            return self.done(Outcome::Done);
-                        }
-                        self.phase = Phase::Top;
+                Phase::Dispatch => {
+                    if let Some(step) = self.dispatch() {
+                        return step;
                     }
-                },
+                }
             }
         }
+    }
+
+    /// Item 9 and 10 of the turn; `None` if the next turn begins.
+    #[inline]
+    fn dispatch(&mut self) -> Option<Step> {
+        match self.next() {
+            Next::Run(level) => return Some(self.run(level)),
+            Next::Time => return Some(Step::Time),
+            Next::Done if self.is_work_done() => return Some(self.done(Outcome::Done)),
+            Next::Done | Next::Leave => {}
+            Next::Limit => {
+                self.stats.throttled_turns += 1;
+                if self.mode == Mode::NonBlocking {
+                    return Some(self.done(Outcome::Done));
+                }
+            }
+        }
+        self.phase = Phase::Top;
+        None
     }
 
     /// Whether to leave before the wait, after the prepare watchers. (After an exit the turn is gone
@@ -259,35 +279,27 @@ impl<T> Core<T> {
     }
 
     /// What comes next while the turn dispatches.
-    fn next(&mut self, level: Option<Priority>) -> Next {
+    #[inline]
+    fn next(&mut self) -> Next {
         if self.requests.stop || core::mem::take(&mut self.requests.rescan) {
             return Next::Leave;
         }
-        let Some(urgent) = self.active.most_urgent() else {
-            return Next::Done;
-        };
-        let level = if self.mode.runs_all_levels() {
-            urgent
-        } else {
-            level.unwrap_or(urgent)
-        };
-        match self.active.first(level) {
-            Some(slot) if urgent == level => self.within_limits(level, slot),
+        match self.active.most_urgent() {
+            None => Next::Done,
             // Something more urgent came, or the level is done.
-            _ => Next::Done,
+            Some(urgent) if self.level.is_some_and(|level| level != urgent) => Next::Done,
+            Some(urgent) if self.limits.are_for(urgent) => self.within_limits(urgent),
+            Some(urgent) => Next::Run(urgent),
         }
     }
 
-    /// Runs the event, unless this turn has had its share of callbacks.
-    fn within_limits(&mut self, level: Priority, slot: u32) -> Next {
+    /// Runs an event of this level, unless this turn has had its share of callbacks.
+    fn within_limits(&mut self, level: Priority) -> Next {
         let Limits {
             callbacks,
             interval,
-            from,
+            ..
         } = self.limits;
-        if level < from || (callbacks.is_none() && interval.is_none()) {
-            return Next::Run(slot);
-        }
         let (began_ns, ran) = match self.began {
             Some(began) => began,
             None if interval.is_some() && !self.now_is_fresh => return Next::Time,
@@ -307,7 +319,7 @@ impl<T> Core<T> {
             }
         }
         self.began = Some((began_ns, ran.saturating_add(1)));
-        Next::Run(slot)
+        Next::Run(level)
     }
 
     /// Whether a run that ends when its work is done has done it, where nothing is active any more.
@@ -321,10 +333,10 @@ impl<T> Core<T> {
 
     /// Hands a watcher to the front.
     fn run_watcher(&mut self, slot: u32) -> Step {
-        let id = self.events.id_at(slot);
-        self.events[slot].state.insert(State::RUNNING);
-        self.events[slot].runs += 1;
-        if !self.events[slot].spec.persistent {
+        let event = &mut self.events[slot];
+        event.runs += 1;
+        let id = event.id(slot);
+        if !event.state.contains(State::PERSISTENT) {
             self.linger(slot);
         }
         self.running = Some(id);
@@ -338,70 +350,68 @@ impl<T> Core<T> {
         })
     }
 
-    /// Takes an event from its queue and hands it to the front.
-    fn run(&mut self, slot: u32) -> Step {
-        self.active.unlink(&mut self.events, slot);
-        let id = self.events.id_at(slot);
+    /// Takes the first event from the queue of this level and hands it to the front.
+    #[inline]
+    fn run(&mut self, level: Priority) -> Step {
+        let slot = self.active.first(level);
+        self.active.pop(&mut self.events, level);
         let event = &mut self.events[slot];
-        let level = event.spec.priority;
-        let count = if event.spec.each {
-            event.count.min(1)
+        let id = event.id(slot);
+        let ready = core::mem::replace(&mut event.ready, Ready::empty());
+        let state = event.state;
+        let mut activation = Activation {
+            id,
+            ready,
+            count: 0,
+            left: 0,
+            errno: core::mem::take(&mut event.errno),
+        };
+        event.runs += 1;
+        if !state.contains(State::PERSISTENT) {
+            self.linger(slot);
+        } else if let (Some(timer), Some(interval_ns)) = (event.timer, event.timeout_ns())
+            && !ready.contains(Ready::TIMEOUT)
+        {
+            self.rearm_idle(timer, interval_ns);
+        }
+        if self.events[slot].count > 0 {
+            (activation.count, activation.left) = self.take_deliveries(slot);
+        }
+        // Internal events do not count, nor decide which level a turn is for.
+        if !state.contains(State::INTERNAL) {
+            self.stats.count(ready);
+            self.has_run = true;
+            if self.level.is_none() && !self.mode.runs_all_levels() {
+                self.level = Some(level);
+            }
+        }
+        self.running = Some(id);
+        self.now_is_fresh = false;
+        Step::Run(activation)
+    }
+
+    /// The deliveries of its signal that an event runs for, and how many are left.
+    fn take_deliveries(&mut self, slot: u32) -> (u64, u64) {
+        let event = &mut self.events[slot];
+        let count = if event.state.contains(State::EACH) {
+            1
         } else {
             event.count
         };
         event.count -= count;
-        let activation = Activation {
-            id,
-            ready: core::mem::replace(&mut event.ready, Ready::empty()),
-            count,
-            left: event.count,
-            errno: core::mem::take(&mut event.errno),
-        };
-        event.state.insert(State::RUNNING);
-        event.runs += 1;
-        let internal = event.spec.internal;
-        self.has_run |= !internal;
-        if !event.spec.persistent {
-            self.linger(slot);
-        } else if let (Some(timer), Some(interval)) = (event.timer, event.spec.timeout)
-            && !activation.ready.contains(Ready::TIMEOUT)
-        {
-            // It was heard of in another way: its interval begins anew, with this turn, or with the
-            // callback of this turn that has started it since.
-            let started_ns = self.timers.deadline(timer).map_or(0, |deadline_ns| {
-                deadline_ns.saturating_sub(nanoseconds(interval))
-            });
-            self.rearm(
-                timer,
-                self.lane(interval),
-                interval,
-                started_ns.max(self.now_ns),
-            );
-        }
-        if activation.left > 0 {
+        let left = event.count;
+        if left > 0 {
             // As if the others came now. The callback may still delete them.
             self.make_active(slot, Ready::SIGNAL);
         }
-        self.stats.count(activation.ready, internal);
-        self.running = Some(id);
-        self.now_is_fresh = false;
-        // Internal events do not decide which level a turn is for.
-        let Phase::Dispatch(current) = self.phase else {
-            unreachable!("events run while the turn dispatches");
-        };
-        self.phase = Phase::Dispatch(if internal {
-            current
-        } else {
-            current.or(Some(level))
-        });
-        Step::Run(activation)
+        (count, left)
     }
 }
 
 /// See [`Core::next`].
 enum Next {
-    /// This event.
-    Run(u32),
+    /// The first event of this level.
+    Run(Priority),
     /// Nothing: all that this turn is for has run.
     Done,
     /// Nothing: the turn was cut short.

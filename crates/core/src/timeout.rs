@@ -30,10 +30,10 @@ impl<T> Core<T> {
         now: impl FnOnce() -> u64,
     ) -> Result<(), NoSuchEvent> {
         let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
-        event.spec.timeout = timeout;
-        match timeout {
-            Some(timeout) if event.state.contains(State::PENDING) => {
-                self.start_timer(id.slot, timeout, now());
+        event.set_timeout(timeout);
+        match event.timeout_ns() {
+            Some(timeout_ns) if event.state.contains(State::PENDING) => {
+                self.start_timer(id.slot, timeout_ns, now());
             }
             Some(_) => {}
             None => self.stop_timer(id.slot),
@@ -49,51 +49,63 @@ impl<T> Core<T> {
     ///
     /// `event_base_init_common_timeout`, whose result has to be passed to `event_add`.
     pub fn common_timeout(&mut self, timeout: Duration) {
-        if self.lane(timeout).is_none() {
+        let timeout_ns = nanoseconds(timeout);
+        if self.lane(timeout_ns).is_none() {
             let lane = self.timers.lane(timeout);
-            self.common.push((timeout, lane));
+            self.common.push((timeout_ns, lane));
         }
     }
 
     /// Starts an event's timeout, anew if it runs.
-    pub(crate) fn start_timer(&mut self, slot: u32, timeout: Duration, now_ns: u64) {
+    #[inline]
+    pub(crate) fn start_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
         self.forget_expiry(slot);
-        let timer = self.events[slot].timer;
-        let lane = self.lane(timeout);
-        if let Some(timer) = timer {
-            return self.rearm(timer, lane, timeout, now_ns);
-        }
-        self.events[slot].timer = Some(match lane {
-            Some(lane) => self.timers.insert_in_lane(lane, now_ns, slot),
-            None => {
-                let deadline_ns = now_ns.saturating_add(nanoseconds(timeout));
-                self.timers.insert(deadline_ns, slot)
+        let lane = self.lane(timeout_ns);
+        let timer = &mut self.events[slot].timer;
+        match (*timer, lane) {
+            (Some(timer), lane) => self.rearm(timer, lane, timeout_ns, now_ns),
+            (None, Some(lane)) => *timer = Some(self.timers.insert_in_lane(lane, now_ns, slot)),
+            (None, None) => {
+                let deadline_ns = now_ns.saturating_add(timeout_ns);
+                *timer = Some(self.timers.insert(deadline_ns, slot));
             }
-        });
+        }
         self.most.timers = self.most.timers.max(self.timers.len());
     }
 
-    /// Moves a timer to `timeout` after `from_ns`.
+    /// Moves a timer to `timeout_ns` after `from_ns`.
+    #[inline]
     pub(crate) fn rearm(
         &mut self,
         timer: TimerId,
         lane: Option<LaneId>,
-        timeout: Duration,
+        timeout_ns: u64,
         from_ns: u64,
     ) {
         match lane {
             Some(lane) => self.timers.rearm_in_lane(timer, lane, from_ns),
-            None => self
-                .timers
-                .rearm(timer, from_ns.saturating_add(nanoseconds(timeout))),
+            None => self.timers.rearm(timer, from_ns.saturating_add(timeout_ns)),
         };
     }
 
+    /// The interval of a persistent event that was heard of in another way begins anew: with this turn,
+    /// or with the callback of this turn that has started it since.
+    #[inline]
+    pub(crate) fn rearm_idle(&mut self, timer: TimerId, interval_ns: u64) {
+        let started_ns = self
+            .timers
+            .deadline(timer)
+            .map_or(0, |deadline_ns| deadline_ns.saturating_sub(interval_ns));
+        let from_ns = started_ns.max(self.now_ns);
+        self.rearm(timer, self.lane(interval_ns), interval_ns, from_ns);
+    }
+
     /// The lane of a common timeout.
-    pub(crate) fn lane(&self, timeout: Duration) -> Option<LaneId> {
+    #[inline]
+    pub(crate) fn lane(&self, timeout_ns: u64) -> Option<LaneId> {
         self.common
             .iter()
-            .find(|(common, _)| *common == timeout)
+            .find(|(common_ns, _)| *common_ns == timeout_ns)
             .map(|(_, lane)| *lane)
     }
 
@@ -122,12 +134,12 @@ impl<T> Core<T> {
             self.stats.late_timers += u64::from(late_ns > LATE_NS);
             self.most.late_ns = self.most.late_ns.max(late_ns);
             let event = &mut self.events[slot];
-            match event.spec.timeout.filter(|_| event.spec.persistent) {
-                Some(interval) => {
-                    let from_ns = last_tick(deadline_ns, nanoseconds(interval), self.now_ns);
-                    self.rearm(timer, self.lane(interval), interval, from_ns);
+            match event.timeout_ns() {
+                Some(interval_ns) if event.state.contains(State::PERSISTENT) => {
+                    let from_ns = last_tick(deadline_ns, interval_ns, self.now_ns);
+                    self.rearm(timer, self.lane(interval_ns), interval_ns, from_ns);
                 }
-                None => {
+                _ => {
                     event.timer = None;
                     self.timers.remove(timer);
                 }

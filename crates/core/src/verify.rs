@@ -88,8 +88,8 @@ impl<T> Core<T> {
             })?;
         }
         let is_paused = event.is_io() && event.interest().is_empty();
-        let is_there = match event.spec.kind {
-            Kind::Io { fd, .. } => self.fds.on(fd).contains(&slot),
+        let is_there = match event.kind {
+            Kind::Io { fd, .. } => self.fds.is_on(&self.events, fd, slot),
             Kind::Signal(signal) => self.signals.events(signal).contains(&slot),
             Kind::Always(_) => self.always.contains(&slot),
             Kind::Plain | Kind::Prepare | Kind::Check => is_on,
@@ -102,10 +102,10 @@ impl<T> Core<T> {
         ensure(is_queued || !has_news, || {
             "has news and is not active".into()
         })?;
-        let runs = event.state.contains(State::RUNNING);
-        ensure(runs == (self.running == Some(id)), || {
-            "runs, or is said to run, not both".into()
-        })
+        ensure(
+            event.state.contains(State::LISTED) == (is_there && event.is_io()),
+            || "is in the list of its file descriptor, or knows nothing of it".into(),
+        )
     }
 
     /// Whether each signal has its events once, and those with an event are watched and caught.
@@ -114,7 +114,7 @@ impl<T> Core<T> {
             let slots = self.signals.events(signal);
             for (position, &slot) in slots.iter().enumerate() {
                 let event = self.events.at(slot);
-                let is_its = event.is_some_and(|event| event.spec.kind == Kind::Signal(signal));
+                let is_its = event.is_some_and(|event| event.kind == Kind::Signal(signal));
                 ensure(is_its && !slots[..position].contains(&slot), || {
                     format!("{signal} has event {slot}, which is not its, or twice")
                 })?;
@@ -168,7 +168,7 @@ struct Counted {
 impl Counted {
     fn count<T>(&mut self, event: &Event<T>) {
         let is_on = event.is_on();
-        let is_always = matches!(event.spec.kind, Kind::Always(_));
+        let is_always = matches!(event.kind, Kind::Always(_));
         self.pending += usize::from(event.state.contains(State::PENDING) && event.counts());
         self.timers += usize::from(event.timer.is_some());
         self.always += usize::from(is_on && is_always);

@@ -44,7 +44,7 @@ pub(super) const LAYERS: &[Layer] = &[
         package: "evloop-core",
         is_pure: true,
         uses: &["evloop-changelist", "evloop-timers", "evloop-signals"],
-        packages: &["bitflags", "smallvec"],
+        packages: &["bitflags"],
         by_feature: &[],
     },
     Layer {

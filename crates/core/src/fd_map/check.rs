@@ -3,16 +3,16 @@
 use alloc::format;
 use alloc::string::String;
 
-use evloop_changelist::Change;
+use evloop_changelist::{Change, RawFd};
 
-use super::{FdEntry, FdMap, fd};
-use crate::event::{Event, Kind};
-use crate::slab::Slab;
+use super::{FdEntry, FdMap, FdState, fd};
+use crate::event::Kind;
+use crate::slab::{NONE, Slab};
 use crate::verify::ensure;
 
 impl FdMap {
     /// Says what is wrong unless the table, the changes and the events agree.
-    pub(crate) fn verify<T>(&self, events: &Slab<Event<T>>) -> Result<(), String> {
+    pub(crate) fn verify<T>(&self, events: &Slab<T>) -> Result<(), String> {
         for item in self.changes.entries() {
             let found = self.changes.get(item.fd);
             let is_known = usize::try_from(item.fd).is_ok_and(|fd| fd < self.entries.len());
@@ -38,26 +38,45 @@ impl FdMap {
     }
 }
 
+impl FdMap {
+    /// Whether an event is in the list of a file descriptor.
+    pub(crate) fn is_on<T>(&self, events: &Slab<T>, fd: RawFd, slot: u32) -> bool {
+        let entry = usize::try_from(fd).ok().and_then(|fd| self.entries.get(fd));
+        entry.is_some_and(|entry| entry.events(events).any(|(other, _)| other == slot))
+    }
+}
+
 impl FdEntry {
     /// Says what is wrong unless it and its events agree, and what the kernel holds, or is to be told,
     /// is what they want.
     fn verify<T>(
         &self,
-        events: &Slab<Event<T>>,
+        events: &Slab<T>,
         number: u32,
         change: Option<&Change>,
     ) -> Result<(), String> {
-        for (position, slot) in self.events.iter().enumerate() {
-            let event = events.at(*slot).ok_or("has an event that was freed")?;
+        let (mut slot, mut listed) = (self.head, 0);
+        let mut last = NONE;
+        while slot != NONE {
+            let event = events.at(slot).ok_or("has an event that was freed")?;
             let is_its = matches!(
-                event.spec.kind,
+                event.kind,
                 Kind::Io { fd: its_fd, interest, trigger, .. }
-                    if its_fd == fd(number) && trigger == self.trigger && !interest.is_empty()
+                    if its_fd == fd(number) && trigger == self.trigger() && !interest.is_empty()
             );
-            ensure(is_its && !self.events[..position].contains(slot), || {
+            listed += 1;
+            ensure(is_its && listed <= events.len(), || {
                 format!("has event {slot}, which is not its, or twice")
             })?;
+            (last, slot) = (slot, event.next_on_fd);
         }
+        ensure(last == NONE || last == self.tail, || {
+            format!("ends with event {last}, which is not its last")
+        })?;
+        ensure(
+            change.is_some() == self.state.contains(FdState::CHANGED),
+            || "has a change, or is said to have, not both".into(),
+        )?;
         let told = change.map_or(self.held, Change::wanted);
         ensure(
             change.is_none_or(|change| change.held() == self.held),
