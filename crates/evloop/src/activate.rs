@@ -11,7 +11,8 @@ use evloop_signals::Signal;
 
 use crate::context::Cx;
 use crate::error::RemoveError;
-use crate::event_loop::{Callback, EventLoop, Payload};
+use crate::event_loop::EventLoop;
+use crate::record::{Origin, record};
 
 impl<S> EventLoop<S> {
     /// Makes an event active by hand, whether it is pending or not: its callback runs, in this turn
@@ -106,25 +107,16 @@ impl<S> EventLoop<S> {
         callback: impl FnOnce(&mut Cx<'_, S>) + 'static,
     ) {
         let mut callback = Some(callback);
-        let callback: Callback<S> = Box::new(move |cx, _| {
+        let record = record((), Origin { label, place }, move |cx, ()| {
             if let Some(callback) = callback.take() {
                 callback(cx);
             }
         });
-        let payload = Payload {
-            callback: Some(callback),
-            source: None,
-            label,
-            place,
-        };
         let spec = Spec {
             priority,
             ..Spec::new(Kind::Plain)
         };
-        let deferred = self
-            .core
-            .insert(spec, payload)
-            .map(|id| self.core.defer(id));
+        let deferred = self.core.insert(spec, record).map(|id| self.core.defer(id));
         debug_assert!(
             matches!(deferred, Ok(Ok(()))),
             "it has no file descriptor to be wrong"

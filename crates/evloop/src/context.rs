@@ -3,7 +3,7 @@
 use std::io;
 
 use evloop_catcher::SignalInfo;
-use evloop_core::EventId;
+use evloop_core::{Activation, EventId};
 use evloop_signals::Signal;
 
 use crate::EventLoop;
@@ -19,8 +19,7 @@ pub struct Cx<'a, S> {
     pub state: &'a mut S,
     /// The loop: to add, delete and change events, this one too, and to end the run.
     pub events: &'a mut EventLoop<S>,
-    pub(crate) id: EventId,
-    pub(crate) errno: i32,
+    pub(crate) activation: Activation,
 }
 
 impl<S> Cx<'_, S> {
@@ -31,7 +30,7 @@ impl<S> Cx<'_, S> {
     /// `event_base_get_running_event`, and `event_self_cbarg`.
     #[must_use]
     pub const fn id(&self) -> EventId {
-        self.id
+        self.activation.id
     }
 
     /// Why the kernel refused a change of interest in the event's source, if this is why the callback
@@ -43,7 +42,8 @@ impl<S> Cx<'_, S> {
     /// There is no counterpart: with its changelist, libevent writes a warning and forgets it.
     #[must_use]
     pub fn refusal(&self) -> Option<io::Error> {
-        (self.errno != 0).then(|| io::Error::from_raw_os_error(self.errno))
+        let errno = self.activation.errno;
+        (errno != 0).then(|| io::Error::from_raw_os_error(errno))
     }
 }
 

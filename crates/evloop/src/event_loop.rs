@@ -1,17 +1,14 @@
 //! The loop: the core's step machine, the kernel's side of it, and closures for callbacks.
 
-use std::any::Any;
 use std::fmt;
 use std::os::fd::AsFd;
-use std::panic::Location;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, Clock, Report};
 use evloop_catcher::{Catcher, ForkStamp, SignalInfo};
 use evloop_changelist::Interest;
-use evloop_core::{Activation, Core, EventId, Leaving, Limits, Mode, Outcome, Priority, Step};
+use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
 
@@ -20,7 +17,8 @@ use crate::clock::MonotonicClock;
 use crate::context::Cx;
 use crate::error::{NewError, RemoveError, RunError};
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
-use crate::remote::Shared;
+use crate::record::Shared;
+use crate::remote;
 
 /// An event loop: I/O readiness, signals and timers as one kind of thing, run in turn.
 ///
@@ -34,33 +32,20 @@ pub struct EventLoop<S> {
     // First, so that the kernel forgets the sources before they are closed.
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) choice: Choice,
-    pub(crate) core: Core<Payload<S>>,
+    pub(crate) core: Core<Shared<S>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) catcher: Catcher,
     /// By [`Signal::index`]: what is known of the last delivery that the core was told of.
     pub(crate) last: [Option<SignalInfo>; 64],
     pub(crate) waker: Arc<Waker>,
     /// What the loop shares with its remotes, if it has any.
-    pub(crate) shared: Option<Arc<Shared<S>>>,
+    pub(crate) shared: Option<Arc<remote::Shared<S>>>,
     /// The process that the loop is of.
     pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
     pub(crate) reports: Vec<Report>,
     /// Each callback is measured.
     pub(crate) is_measuring: bool,
-}
-
-/// A callback, whatever its event waits for.
-pub(crate) type Callback<S> = Box<dyn FnMut(&mut Cx<'_, S>, Activation)>;
-
-/// What the loop attaches to an event of the core.
-pub(crate) struct Payload<S> {
-    /// Away while it runs.
-    pub(crate) callback: Option<Callback<S>>,
-    /// The source, which the callback has as well.
-    pub(crate) source: Option<Rc<dyn Any>>,
-    pub(crate) label: &'static str,
-    pub(crate) place: &'static Location<'static>,
 }
 
 impl<S> EventLoop<S> {
@@ -304,7 +289,7 @@ impl<S> EventLoop<S> {
             _ if self.waker.sleep() => timeout,
             _ => Some(Duration::ZERO),
         };
-        let ghosts = self.core.stats().ghosts;
+        let ghosts = self.core.ghosts();
         let waited = self
             .backend
             .wait(self.core.changes(), timeout, &mut self.reports);
@@ -335,32 +320,34 @@ impl<S> EventLoop<S> {
             self.take_posted();
         }
         waited.map_err(RunError::Wait)?;
-        if self.core.stats().ghosts > ghosts {
+        if self.core.ghosts() > ghosts {
             self.renew_backend().map_err(RunError::Renew)?;
         }
         Ok(())
     }
 
     /// Item 9: runs the callback of an event.
+    #[inline]
     fn call(&mut self, activation: Activation, state: &mut S) -> Result<(), RunError> {
-        let id = activation.id;
-        let payload = self.core.payload_mut(id);
-        let callback = payload.and_then(|payload| payload.callback.take());
-        let mut call = Call {
-            events: self,
-            id,
-            callback,
-        };
-        if let Some(callback) = &mut call.callback {
-            let mut cx = Cx {
+        // The callback may remove its own event.
+        let record = self.core.payload(activation.id).cloned();
+        if let Some(record) = &record {
+            record.call(&mut Cx {
                 state,
-                events: call.events,
-                id,
-                errno: activation.errno,
-            };
-            callback(&mut cx, activation);
+                events: self,
+                activation,
+            });
         }
-        call.finish().map_err(RunError::Remove)
+        self.finish(activation.id).map_err(RunError::Remove)
+    }
+
+    /// The callback of an event is over.
+    #[inline]
+    fn finish(&mut self, id: EventId) -> Result<(), RemoveError> {
+        match self.core.finish(id, None) {
+            None => Ok(()),
+            Some(leaving) => self.let_go(leaving),
+        }
     }
 
     /// As [`EventLoop::call`], and says how long it took, unless the callback panicked.
@@ -380,45 +367,13 @@ struct Run<'a, S>(&'a mut EventLoop<S>);
 
 impl<S> Drop for Run<'_, S> {
     fn drop(&mut self) {
+        if let Some(id) = self.0.core.running() {
+            // Its callback panicked.
+            let finished = self.0.finish(id);
+            debug_assert!(finished.is_ok(), "{finished:?}");
+        }
         self.0.core.abort();
         self.0.end_remote();
-    }
-}
-
-/// A callback that runs. However it ends, its event is finished.
-struct Call<'a, S> {
-    events: &'a mut EventLoop<S>,
-    id: EventId,
-    callback: Option<Callback<S>>,
-}
-
-impl<S> Call<'_, S> {
-    fn finish(mut self) -> Result<(), RemoveError> {
-        match self.end() {
-            None => Ok(()),
-            Some(leaving) => self.events.let_go(leaving),
-        }
-    }
-
-    /// Gives the callback back, unless its event was removed.
-    fn end(&mut self) -> Option<Leaving<Payload<S>>> {
-        let callback = self.callback.take();
-        if let Some(payload) = self.events.core.payload_mut(self.id) {
-            payload.callback = callback;
-        }
-        self.events.core.finish(self.id, None)
-    }
-}
-
-impl<S> Drop for Call<'_, S> {
-    /// The callback panicked.
-    fn drop(&mut self) {
-        if self.callback.is_some()
-            && let Some(leaving) = self.end()
-        {
-            let released = self.events.let_go(leaving);
-            debug_assert!(released.is_ok(), "{released:?}");
-        }
     }
 }
 
@@ -427,14 +382,6 @@ impl<S> fmt::Debug for EventLoop<S> {
         f.debug_struct("EventLoop")
             .field("backend", &self.backend)
             .field("events", &self.core.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<S> fmt::Debug for Payload<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Payload")
-            .field("label", &self.label)
             .finish_non_exhaustive()
     }
 }

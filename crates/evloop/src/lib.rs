@@ -133,6 +133,7 @@ mod inspect;
 mod life;
 mod mailbox;
 mod new_event;
+mod record;
 mod remote;
 mod sync;
 mod table;

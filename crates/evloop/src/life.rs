@@ -1,6 +1,5 @@
 //! The life of an event: added, changed, deleted, removed.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use evloop_backend::Backend;
@@ -9,8 +8,9 @@ use evloop_changelist::{Interest, Trigger};
 use evloop_core::{Demand, EventId, Leaving, Priority, Release, Spec};
 
 use crate::error::{AddError, IntoSourceError, RemoveError};
-use crate::event_loop::{EventLoop, Payload};
+use crate::event_loop::EventLoop;
 use crate::new_event::needs;
+use crate::record::{Shared, given_back};
 
 impl<S> EventLoop<S> {
     /// Adds an event again: one that was deleted, or a one-shot from its own callback, or one that
@@ -84,34 +84,24 @@ impl<S> EventLoop<S> {
         if self.core.running() == Some(id) {
             return Err(IntoSourceError::Running);
         }
-        let payload = self.core.payload(id).ok_or(IntoSourceError::NoSuchEvent)?;
-        if !payload
-            .source
-            .as_ref()
-            .is_some_and(|source| source.is::<F>())
-        {
+        let record = self.core.payload(id).ok_or(IntoSourceError::NoSuchEvent)?;
+        if !record.source().is::<F>() {
             return Err(IntoSourceError::WrongType);
         }
         let leaving = self.core.remove(id).expect("it was there just now");
-        let payload = leaving.payload.expect("it was there just now");
+        let record = leaving.payload.expect("it was there just now");
         match self.release(leaving.release) {
             Ok(()) => {}
             Err(RemoveError::Control(error)) => return Err(IntoSourceError::Control(error)),
             Err(_) => unreachable!("the event has a source, not a signal"),
         }
-        drop(payload.callback);
-        let source = payload
-            .source
-            .and_then(|source| source.downcast::<F>().ok());
-        Ok(source
-            .and_then(Rc::into_inner)
-            .expect("only the event's callback shared it"))
+        Ok(given_back(record).expect("its callback does not run, so nothing shares it"))
     }
 
     /// The source of an event; `None` if the event was freed or has no source of this type.
     #[must_use]
     pub fn source<F: 'static>(&self, id: EventId) -> Option<&F> {
-        self.core.payload(id)?.source.as_ref()?.downcast_ref()
+        self.core.payload(id)?.source().downcast_ref()
     }
 
     /// Changes the readiness that an event asks for. An empty interest pauses it: it stays pending,
@@ -187,19 +177,19 @@ impl<S> EventLoop<S> {
     pub(crate) fn insert_and_add(
         &mut self,
         spec: Spec,
-        payload: Payload<S>,
-    ) -> Result<EventId, (AddError, Payload<S>)> {
+        record: Shared<S>,
+    ) -> Result<EventId, (AddError, Shared<S>)> {
         let id = self
             .core
-            .insert(spec, payload)
-            .map_err(|(error, payload)| (error.into(), payload))?;
+            .insert(spec, record)
+            .map_err(|(error, record)| (error.into(), record))?;
         self.add(id)
             .map_err(|error| (error, self.undo_insert(id)))?;
         Ok(id)
     }
 
     /// Takes a new event back, whose adding failed for a reason that the caller is told.
-    pub(crate) fn undo_insert(&mut self, id: EventId) -> Payload<S> {
+    pub(crate) fn undo_insert(&mut self, id: EventId) -> Shared<S> {
         let leaving = self.core.remove(id).expect("it was made just now");
         let released = self.release(leaving.release);
         debug_assert!(released.is_ok(), "{released:?}");
@@ -207,7 +197,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Does what an event leaves to be done, and drops what it carried.
-    pub(crate) fn let_go(&mut self, leaving: Leaving<Payload<S>>) -> Result<(), RemoveError> {
+    pub(crate) fn let_go(&mut self, leaving: Leaving<Shared<S>>) -> Result<(), RemoveError> {
         let Leaving { release, payload } = leaving;
         let released = self.release(release);
         drop(payload);

@@ -1,11 +1,9 @@
 //! A new event, before it is added: what is said of it in passing, and the callback at the end.
 #![expect(clippy::should_implement_trait, reason = "`add` is the field's word")]
 
-use std::any::Any;
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
-use std::rc::Rc;
 use std::time::Duration;
 
 use evloop_backend::Capabilities;
@@ -16,7 +14,8 @@ use rustix::io::Errno;
 
 use crate::context::{Caught, Cx};
 use crate::error::{AddError, InsertError};
-use crate::event_loop::{Callback, EventLoop, Payload};
+use crate::event_loop::EventLoop;
+use crate::record::{Origin, given_back, record};
 
 /// A new event that waits for its callback: made by [`EventLoop::io`], [`EventLoop::timer`],
 /// [`EventLoop::signal`] and [`EventLoop::user`], and put into the loop by `add`.
@@ -135,16 +134,12 @@ impl<'a, S, W> NewEvent<'a, S, W> {
     fn insert(
         self,
         place: &'static Location<'static>,
-        callback: Callback<S>,
+        mut callback: impl FnMut(&mut Cx<'_, S>) + 'static,
     ) -> Result<EventId, AddError> {
-        let payload = Payload {
-            callback: Some(callback),
-            source: None,
-            label: self.label,
-            place,
-        };
+        let label = self.label;
+        let record = record((), Origin { label, place }, move |cx, ()| callback(cx));
         self.events
-            .insert_and_add(self.spec, payload)
+            .insert_and_add(self.spec, record)
             .map_err(|(error, _)| error)
     }
 }
@@ -241,39 +236,33 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
             trigger,
             ownership: Ownership::Owned,
         };
-        let source = Rc::new(source);
-        let mine = Rc::clone(&source);
-        let callback: Callback<S> =
-            Box::new(move |cx, activation| callback(cx, &mine, activation.ready));
-        let shared: Rc<dyn Any> = Rc::<F>::clone(&source);
-        let payload = Payload {
-            callback: Some(callback),
-            source: Some(shared),
-            label,
-            place,
-        };
-        let mut added = events.insert_and_add(spec, payload);
-        if let Err((AddError::Control(error), payload)) = added {
+        let origin = Origin { label, place };
+        let record = record(source, origin, move |cx, source| {
+            let ready = cx.activation.ready;
+            callback(cx, source, ready);
+        });
+        let mut added = events.insert_and_add(spec, record);
+        if let Err((AddError::Control(error), record)) = added {
             let is_file = error.source.raw_os_error() == Some(Errno::PERM.raw_os_error());
             added = if files && is_file {
                 spec.kind = Kind::Always(interest);
-                events.insert_and_add(spec, payload)
+                events.insert_and_add(spec, record)
             } else {
-                Err((AddError::Control(error), payload))
+                Err((AddError::Control(error), record))
             };
         }
-        let added = added.map_err(|(error, _)| error).and_then(|id| {
-            if nonblocking && let Err(error) = rustix::io::ioctl_fionbio(source.as_fd(), true) {
-                drop(events.undo_insert(id));
-                return Err(AddError::Nonblocking {
-                    fd,
-                    source: error.into(),
-                });
+        let added = added.and_then(|id| {
+            let source = events.source::<F>(id).filter(|_| nonblocking);
+            match source.map(|source| rustix::io::ioctl_fionbio(source.as_fd(), true)) {
+                None | Some(Ok(())) => Ok(id),
+                Some(Err(errno)) => {
+                    let source = errno.into();
+                    Err((AddError::Nonblocking { fd, source }, events.undo_insert(id)))
+                }
             }
-            Ok(id)
         });
-        added.map_err(|reason| {
-            let source = Rc::into_inner(source).expect("what shared it was dropped with the event");
+        added.map_err(|(reason, record)| {
+            let source = given_back(record).expect("the event was the only one to share it");
             InsertError { reason, source }
         })
     }
@@ -303,11 +292,10 @@ impl<'a, S> NewEvent<'a, S, Timer> {
     ///
     /// `evtimer_new` and `evtimer_add`.
     #[track_caller]
-    pub fn add<C>(self, mut callback: C) -> Result<EventId, AddError>
+    pub fn add<C>(self, callback: C) -> Result<EventId, AddError>
     where
         C: FnMut(&mut Cx<'_, S>) + 'static,
     {
-        let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
         self.insert(Location::caller(), callback)
     }
 }
@@ -349,7 +337,8 @@ impl<'a, S> NewEvent<'a, S, Catch> {
         C: FnMut(&mut Cx<'_, S>, Caught) + 'static,
     {
         let Catch(signal) = self.waits_for;
-        let callback: Callback<S> = Box::new(move |cx, Activation { count, left, .. }| {
+        self.insert(Location::caller(), move |cx| {
+            let Activation { count, left, .. } = cx.activation;
             let is_last = count > 0 && left == 0;
             let last = cx.events.last[signal.index()].filter(|_| is_last);
             let caught = Caught {
@@ -358,8 +347,7 @@ impl<'a, S> NewEvent<'a, S, Catch> {
                 last,
             };
             callback(cx, caught);
-        });
-        self.insert(Location::caller(), callback)
+        })
     }
 }
 
@@ -382,8 +370,10 @@ impl<'a, S> NewEvent<'a, S, User> {
     where
         C: FnMut(&mut Cx<'_, S>, Ready) + 'static,
     {
-        let callback: Callback<S> = Box::new(move |cx, activation| callback(cx, activation.ready));
-        self.insert(Location::caller(), callback)
+        self.insert(Location::caller(), move |cx| {
+            let ready = cx.activation.ready;
+            callback(cx, ready);
+        })
     }
 }
 
@@ -408,11 +398,10 @@ impl<'a, S> NewEvent<'a, S, Prepare> {
     where
         C: FnMut(&mut Cx<'_, S>, Option<Duration>) + 'static,
     {
-        let callback: Callback<S> = Box::new(move |cx, _| {
+        self.insert(Location::caller(), move |cx| {
             let coming_wait = cx.events.core.coming_wait();
             callback(cx, coming_wait);
-        });
-        self.insert(Location::caller(), callback)
+        })
     }
 }
 
@@ -431,11 +420,10 @@ impl<'a, S> NewEvent<'a, S, Check> {
     ///
     /// `evwatch_check_new`.
     #[track_caller]
-    pub fn add<C>(self, mut callback: C) -> Result<EventId, AddError>
+    pub fn add<C>(self, callback: C) -> Result<EventId, AddError>
     where
         C: FnMut(&mut Cx<'_, S>) + 'static,
     {
-        let callback: Callback<S> = Box::new(move |cx, _| callback(cx));
         self.insert(Location::caller(), callback)
     }
 }
