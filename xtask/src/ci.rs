@@ -7,22 +7,45 @@ use std::time::{Duration, Instant};
 use crate::step::{Failure, Mode, Step, Verdict};
 use crate::workspace::Workspace;
 
-/// How one step ended, and how long it took.
+/// Something to be done that has a name, a verdict and a time.
+pub(crate) struct Job<'a> {
+    /// Its name in the summary.
+    pub(crate) name: &'static str,
+    /// What it does, in a few words.
+    pub(crate) about: &'static str,
+    /// Does it. Details are printed as they come up.
+    pub(crate) work: Box<dyn FnOnce() -> Result<Verdict, Failure> + 'a>,
+}
+
+/// How one job ended, and how long it took.
 struct Outcome {
-    step: &'static str,
+    name: &'static str,
     result: Result<Verdict, Failure>,
     time: Duration,
 }
 
-/// Runs all of `steps`: a failed one does not keep the later ones from running, but makes the tool
-/// end with an error.
+/// Runs all of `steps`.
 pub(crate) fn run(workspace: &Workspace, steps: &[&'static Step], mode: Mode) -> ExitCode {
-    let mut outcomes = Vec::with_capacity(steps.len());
-    for step in steps {
-        println!("==> {}: {}", step.name, step.about);
-        let (result, time) = timed(|| (step.run)(workspace, mode));
+    let job = |step: &&'static Step| {
+        let run = step.run;
+        Job {
+            name: step.name,
+            about: step.about,
+            work: Box::new(move || run(workspace, mode)),
+        }
+    };
+    run_jobs(steps.iter().map(job).collect())
+}
+
+/// Runs all of `jobs`: a failed one does not keep the later ones from running, but makes the tool
+/// end with an error.
+pub(crate) fn run_jobs(jobs: Vec<Job<'_>>) -> ExitCode {
+    let mut outcomes = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        println!("==> {}: {}", job.name, job.about);
+        let (result, time) = timed(job.work);
         let outcome = Outcome {
-            step: step.name,
+            name: job.name,
             result,
             time,
         };
@@ -77,7 +100,7 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "{word:<7} {:<9} {:>6.1} s{why}",
-            self.step,
+            self.name,
             self.time.as_secs_f64()
         )
     }
@@ -98,7 +121,7 @@ mod tests {
 
     fn outcome(result: Result<Verdict, Failure>) -> Outcome {
         Outcome {
-            step: "tidy",
+            name: "tidy",
             result,
             time: Duration::from_millis(1_250),
         }
