@@ -1,5 +1,6 @@
 //! The command line: what was asked for, and the help text.
 
+use crate::libevent;
 use crate::step::{Mode, STEPS, Step};
 
 /// What the caller asked for.
@@ -11,6 +12,8 @@ pub(crate) enum Command {
     List,
     /// Print the op table.
     OpTable,
+    /// Lay out or check the drop-in for libevent.
+    Libevent(libevent::Command),
     /// Run these steps, in this order.
     Steps(Vec<&'static Step>, Mode),
 }
@@ -28,8 +31,16 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
     match args.split_first() {
         None => Ok(Command::Help),
         Some((name, options)) if name == "ci" => parse_ci(options),
+        Some((name, options)) if name == "libevent" && is_verb(options.first()) => {
+            libevent::parse(options).map(Command::Libevent)
+        }
         Some((name, options)) => parse_step(step(name)?, options),
     }
+}
+
+/// Whether this is what `libevent` is to do, rather than an option of the step of that name.
+fn is_verb(option: Option<&String>) -> bool {
+    option.is_some_and(|option| !option.starts_with('-'))
 }
 
 fn parse_ci(options: &[String]) -> Result<Command, String> {
@@ -89,9 +100,10 @@ The tasks of the workspace.
   cargo xtask ci --list             name the steps
   cargo xtask STEP [--fix]          run one step
   cargo xtask op-table              print the epoll op table (--check: hold its copy against the code)
-
+{}
 Steps:
 {}",
+        libevent::help(),
         list()
     )
 }

@@ -17,6 +17,7 @@ mod code;
 mod deny;
 mod features;
 mod layers;
+mod libevent;
 mod lint;
 mod loom;
 mod manifest;
@@ -58,6 +59,7 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Help => print!("{}", args::help()),
         Command::List => print!("{}", args::list()),
         Command::OpTable => print!("{}", op_table::page()),
+        Command::Libevent(command) => return libevent::obey(&Workspace::open()?, &command),
         Command::Steps(steps, mode) => return Ok(ci::run(&Workspace::open()?, &steps, mode)),
     }
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use crate::workspace::Workspace;
 use crate::{
-    alone, deny, features, layers, lint, loom, mapping, op_table, package, testing, tidy,
+    alone, deny, features, layers, libevent, lint, loom, mapping, op_table, package, testing, tidy,
     unsafe_code,
 };
 
@@ -119,6 +119,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "package",
         about: "each crate can be packaged for publishing",
         run: package::check,
+    },
+    Step {
+        name: "libevent",
+        about: "the drop-in for libevent exports, fits, refuses and serves",
+        run: libevent::check,
     },
     Step {
         name: "deny",

@@ -1,0 +1,175 @@
+//! libevent's own tests of 2.1, on the library.
+//!
+//! The groups `main`, `signal`, `et`, `finalize` and `thread` test the event core itself;
+//! `listener`, `evbuffer` and `bufferevent` test libevent's C on top of it.
+
+mod build;
+mod outcome;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::process::output;
+use super::table::Table;
+use super::trial::{Side, Trial};
+use crate::step::{Failure, Verdict, report};
+use build::SMALL;
+use outcome::Outcome;
+
+/// How the loop is to work, and the environment that chooses it.
+struct Setting {
+    name: &'static str,
+    env: &'static [(&'static str, &'static str)],
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The test program, if it has been built.
+pub(super) fn program(trial: &Trial<'_>) -> Option<PathBuf> {
+    let program = build::folder(trial).join("regress");
+    program.is_file().then_some(program)
+}
+
+/// The test program, built where it is not.
+///
+/// # Errors
+///
+/// What kept its source from being fetched or compiled.
+pub(super) fn built(trial: &Trial<'_>) -> Result<PathBuf, Failure> {
+    Ok(build::build(trial)?.join("regress"))
+}
+
+/// Builds the tests where they are not built, and runs every group in every setting.
+pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
+    let folder = build::build(trial)?;
+    let mut findings = Vec::new();
+    for round in 1..=trial.options.repeat {
+        let table = run_all(trial, &folder, &mut findings)?;
+        match trial.options.repeat {
+            1 => println!("passed/skipped on {}:\n{table}", sides(trial)),
+            many => println!(
+                "round {round} of {many}: {} findings so far",
+                findings.len()
+            ),
+        }
+    }
+    report(&findings)
+}
+
+/// The sides whose results a cell of the table holds.
+fn sides(trial: &Trial<'_>) -> String {
+    let sides: Vec<_> = trial.options.sides.iter().map(Side::to_string).collect();
+    sides.join(" | ")
+}
+
+fn run_all(trial: &Trial<'_>, folder: &Path, findings: &mut Vec<String>) -> Result<Table, Failure> {
+    let mut header = vec![String::new()];
+    header.extend(SETTINGS.iter().map(|setting| setting.name.to_owned()));
+    let mut table = Table::new(header);
+    let groups = CORE_GROUPS.into_iter().chain(UPPER_GROUPS);
+    for test in groups.chain(SMALL) {
+        let mut row = vec![test.to_owned()];
+        for setting in &SETTINGS {
+            let mut outcomes = Vec::new();
+            for side in &trial.options.sides {
+                let outcome = run(trial, folder, *side, setting, test)?;
+                let failed = outcome.failed();
+                findings.extend(failed.map(|name| format!("{name} fails: {setting}, {side}")));
+                outcomes.push(outcome);
+            }
+            if let [ours, theirs] = &outcomes[..] {
+                let differing = ours.differences(theirs);
+                findings.extend(
+                    differing
+                        .iter()
+                        .map(|name| format!("{name} differs: {setting}")),
+                );
+            }
+            let cells: Vec<_> = outcomes.iter().map(Outcome::to_string).collect();
+            row.push(cells.join(" | "));
+        }
+        table.row(row);
+    }
+    Ok(table)
+}
+
+/// Runs one group, or one of the small programs.
+fn run(
+    trial: &Trial<'_>,
+    folder: &Path,
+    side: Side,
+    setting: &Setting,
+    test: &str,
+) -> Result<Outcome, Failure> {
+    let is_small = SMALL.contains(&test);
+    let program = folder.join(if is_small { test } else { "regress" });
+    let inner = trial.command(side, &program);
+    let mut command = limited(&inner);
+    command
+        .current_dir(folder)
+        .envs(setting.env.iter().copied());
+    if is_small {
+        let verdict = match output(&mut command)?.status.code() {
+            Some(0) => outcome::Verdict::Ok,
+            _ => outcome::Verdict::Failed,
+        };
+        return Ok(Outcome::one(test, verdict));
+    }
+    let end = output(command.arg(format!("{test}/..")))?;
+    let text = String::from_utf8_lossy(&end.stdout);
+    let outcome = Outcome::parse(test, &text);
+    if !end.status.success() {
+        println!("{test}, {setting}, {side}: {}\n{text}", end.status);
+    }
+    if end.status.success() || outcome.failed().next().is_some() {
+        return Ok(outcome);
+    }
+    // It ended badly, and no test of it says so.
+    Ok(Outcome::one(test, outcome::Verdict::Failed))
+}
+
+/// The command with an end: what hangs is stopped, its children too.
+fn limited(inner: &Command) -> Command {
+    let mut command = Command::new("timeout");
+    command
+        .args(["--kill-after=5", "120"])
+        .arg(inner.get_program());
+    let set = inner.get_envs();
+    command.envs(set.filter_map(|(name, value)| Some((name, value?))));
+    command
+}
+
+/// The groups that test the event core.
+pub(super) const CORE_GROUPS: [&str; 5] = ["main", "signal", "et", "finalize", "thread"];
+
+/// The groups that test libevent's C on top of it.
+const UPPER_GROUPS: [&str; 3] = ["listener", "evbuffer", "bufferevent"];
+
+/// What upstream's own script runs.
+const SETTINGS: [Setting; 5] = [
+    Setting {
+        name: "epoll",
+        env: &[],
+    },
+    Setting {
+        name: "changelist",
+        env: &[("EVENT_EPOLL_USE_CHANGELIST", "1")],
+    },
+    Setting {
+        name: "poll",
+        env: &[("EVENT_NOEPOLL", "1")],
+    },
+    Setting {
+        name: "precise",
+        env: &[("EVENT_PRECISE_TIMER", "1")],
+    },
+    Setting {
+        name: "debug",
+        env: &[("EVENT_DEBUG_MODE", "1")],
+    },
+];
