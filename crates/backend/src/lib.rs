@@ -112,6 +112,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Other worlds
+//!
+//! A loop learns of signals and of wakeups too, and serves what has a file descriptor. A [`World`]
+//! stands for all of it, so that a whole loop can run in a model; a [`Source`] is what it can wait
+//! for, there or here.
+//!
 //! # Whose numbers
 //!
 //! A file descriptor comes as a bare number, because that is what the kernel takes and what a
@@ -132,6 +138,7 @@
 #![forbid(unsafe_code)]
 
 mod checked;
+mod world;
 
 use std::fmt;
 use std::io;
@@ -142,6 +149,8 @@ use bitflags::bitflags;
 pub use evloop_changelist::{Change, Entry, Interest, RawFd, Ready, Token, Trigger};
 
 pub use self::checked::Checked;
+pub use self::world::{Bell, Descriptor, Source, World};
+pub use evloop_signals::Signal;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

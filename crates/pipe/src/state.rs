@@ -57,6 +57,12 @@ impl WakeState {
     pub(crate) fn awake(&self) -> bool {
         self.0.swap(AWAKE, Ordering::Acquire) == WOKEN
     }
+
+    /// Whether there is a wakeup that no `awake` has taken yet.
+    pub(crate) fn is_woken(&self) -> bool {
+        // Nothing is looked at on the strength of it before the `awake` that follows.
+        self.0.load(Ordering::Relaxed) == WOKEN
+    }
 }
 
 #[cfg(all(test, loom))]

@@ -125,6 +125,14 @@ impl Waker {
         self.state.awake()
     }
 
+    /// Whether there is a wakeup that no [`Waker::awake`] has taken yet. Takes none.
+    ///
+    /// For a wait that is not for file descriptors and has to look for itself: a simulated one.
+    #[must_use]
+    pub fn is_woken(&self) -> bool {
+        self.state.is_woken()
+    }
+
     /// Whether [`Waker::drain`] has to be called at every wakeup although the waker is registered
     /// edge-triggered: true of [`WakerKind::Pipe`] alone.
     ///

@@ -122,11 +122,15 @@ fn none_is_lost_by_a_level_triggered_loop() {
 fn a_wakeup_of_a_running_loop_writes_nothing_and_is_not_forgotten() {
     for waker in wakers() {
         let mut sleeper = Sleeper::new(&waker, epoll::EventFlags::ET);
+        assert!(!waker.is_woken());
         waker.wake();
+        assert!(waker.is_woken());
         assert!(!waker.sleep(), "the wakeup is pending");
         assert!(!sleeper.wait(&NOTHING), "nothing was written");
         assert!(waker.awake());
+        assert!(!waker.is_woken());
         assert!(waker.sleep(), "the wakeup was taken");
+        assert!(!waker.is_woken());
         assert!(!waker.awake());
     }
 }
