@@ -4,15 +4,18 @@
 //! kernel holds exactly what is wanted. So a loop's view is judged by a rule of its own.
 
 use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
-use evloop_backend::{Backend, Capabilities, ControlError, Report, WaitError};
-use evloop_changelist::{Edits, Entry, Interest, RawFd, Ready, Token, Trigger};
+use evloop_backend::{self as backend, Backend, Capabilities, ControlError, Report, WaitError};
+use evloop_changelist::{Change, Edit, Edits, Entry, Interest, RawFd, Ready, Token, Trigger};
 
 use crate::Sim;
 use crate::clock::{Action, nanos};
-use crate::kernel::{Held, Key};
-use crate::sim::World;
+use crate::errno::fail;
+use crate::faults::Call;
+use crate::kernel::{Held, Key, SetId, asked};
+use crate::sim::State;
 
 /// The kernel mechanism of a [`Sim`].
 ///
@@ -20,6 +23,13 @@ use crate::sim::World;
 #[derive(Debug)]
 pub struct SimBackend {
     pub(crate) sim: Sim,
+    pub(crate) set: Rc<SetId>,
+}
+
+impl Drop for SimBackend {
+    fn drop(&mut self) {
+        self.sim.state().close_unused(&self.set);
+    }
 }
 
 impl Backend for SimBackend {
@@ -33,7 +43,8 @@ impl Backend for SimBackend {
 
     /// # Errors
     ///
-    /// `EBADF` for a number that is not open, `EPERM` for a regular file.
+    /// `EBADF` for a number that is not open, `EPERM` for a regular file, and what [`Call::Add`] is made
+    /// to fail with.
     fn add(
         &mut self,
         fd: RawFd,
@@ -41,10 +52,13 @@ impl Backend for SimBackend {
         interest: Interest,
         trigger: Trigger,
     ) -> Result<(), ControlError> {
-        let mut world = self.sim.world();
-        world.counts.controls += 1;
+        let mut state = self.sim.state();
+        state.counts.controls += 1;
         let call = "epoll_ctl(EPOLL_CTL_ADD)";
-        let held = world.kernel.hold(fd, token, interest, trigger);
+        let held = match state.draw_fault(Call::Add) {
+            Some(errno) => fail(errno),
+            None => state.kernel.hold(*self.set, fd, token, interest, trigger),
+        };
         held.map_err(|source| ControlError { call, fd, source })
     }
 
@@ -52,9 +66,9 @@ impl Backend for SimBackend {
     ///
     /// None.
     fn delete(&mut self, fd: RawFd) -> Result<(), ControlError> {
-        let mut world = self.sim.world();
-        world.counts.controls += 1;
-        world.kernel.forget(fd);
+        let mut state = self.sim.state();
+        state.counts.controls += 1;
+        state.kernel.forget(*self.set, fd);
         Ok(())
     }
 
@@ -65,7 +79,7 @@ impl Backend for SimBackend {
     ///
     /// # Errors
     ///
-    /// A wait without a timeout that nothing can ever end, because nothing is planned: a deadlock,
+    /// What [`Call::Wait`] is made to fail with; and a wait without a timeout that nothing can ever end, because nothing is planned: a deadlock,
     /// which a real wait would sit out in silence. A world whose actions plan themselves again for
     /// ever is never without a plan.
     fn wait(
@@ -74,21 +88,37 @@ impl Backend for SimBackend {
         timeout: Option<Duration>,
         reports: &mut Vec<Report>,
     ) -> Result<(), WaitError> {
-        let is_refused = self.sim.world().begin_wait(changes, reports);
+        let is_refused = self.sim.state().begin_wait(*self.set, changes, reports);
+        if let Some(errno) = self.sim.state().draw_fault(Call::Wait) {
+            let source = io::Error::from_raw_os_error(errno);
+            return Err(WaitError { call: WAIT, source });
+        }
         let started_ns = self.sim.now_ns();
         // What is overdue happens first, so that disorder is drawn for a world that stands still.
         self.sim.pass_until(started_ns);
-        let plan = self.sim.world().plan_wait(timeout, is_refused);
+        let plan = self.sim.state().plan_wait(*self.set, timeout, is_refused);
         self.block(plan.until_ns)?;
 
-        let late_until_ns = self.sim.world().draw_lateness(started_ns);
+        let late_until_ns = self.sim.state().draw_lateness(started_ns);
         self.sim.pass_until(late_until_ns);
 
-        let mut world = self.sim.world();
-        if !(plan.is_interrupted || world.is_interrupted) {
-            world.collect(plan.spurious, reports);
+        let mut state = self.sim.state();
+        if !(plan.is_interrupted || state.is_interrupted) {
+            state.collect(*self.set, plan.spurious, reports);
         }
         Ok(())
+    }
+
+    /// What the model kernel holds, ghosts included.
+    fn interest_set(&self) -> io::Result<Option<Vec<backend::Held>>> {
+        let held = self.sim.state().kernel.sorted_items(*self.set);
+        let held = held.into_iter().map(|held| backend::Held {
+            fd: held.fd,
+            token: held.token,
+            interest: held.interest,
+            trigger: held.trigger,
+        });
+        Ok(Some(held.collect()))
     }
 }
 
@@ -97,7 +127,7 @@ impl SimBackend {
     fn block(&self, until_ns: Option<u64>) -> Result<(), WaitError> {
         loop {
             // Bound by `let` so that the world is free again while the action runs.
-            let next = self.sim.world().step_wait(until_ns)?;
+            let next = self.sim.state().step_wait(*self.set, until_ns)?;
             let Some(action) = next else { return Ok(()) };
             action(&self.sim);
         }
@@ -111,22 +141,22 @@ struct Plan {
     spurious: Option<(Key, Ready)>,
 }
 
-impl World {
+impl State {
     /// Applies the changes; whether one was refused.
-    fn begin_wait(&mut self, changes: &[Entry], reports: &mut Vec<Report>) -> bool {
+    fn begin_wait(&mut self, set: SetId, changes: &[Entry], reports: &mut Vec<Report>) -> bool {
         self.counts.waits += 1;
         self.is_interrupted = false;
         let reported = reports.len();
         for entry in changes {
-            self.apply(entry, reports);
+            self.apply(set, entry, reports);
         }
         reports.len() > reported
     }
 
     /// Draws how the wait is to end.
-    fn plan_wait(&mut self, timeout: Option<Duration>, is_refused: bool) -> Plan {
+    fn plan_wait(&mut self, set: SetId, timeout: Option<Duration>, is_refused: bool) -> Plan {
         let now_ns = self.timeline.now_ns();
-        let spurious = self.draw_spurious();
+        let spurious = self.draw_spurious(set);
         let has_report = is_refused || spurious.is_some();
         let timeout_ns = if has_report {
             Some(0)
@@ -150,8 +180,13 @@ impl World {
     }
 
     /// Moves on to the next action before the end of the wait, or to that end.
-    fn step_wait(&mut self, until_ns: Option<u64>) -> Result<Option<Action>, WaitError> {
-        let is_over = self.is_interrupted || !self.kernel.settle().is_empty();
+    fn step_wait(
+        &mut self,
+        set: SetId,
+        until_ns: Option<u64>,
+    ) -> Result<Option<Action>, WaitError> {
+        let is_cut = self.is_interrupted || self.signals.is_woken();
+        let is_over = is_cut || !self.kernel.settle(set).is_empty();
         // What happens at this very moment still happens.
         let over_ns = is_over.then(|| self.timeline.now_ns());
         let limit_ns = over_ns.or(until_ns).unwrap_or(u64::MAX);
@@ -163,10 +198,10 @@ impl World {
     }
 
     /// Makes the kernel hold what an entry wants, or reports why it does not.
-    fn apply(&mut self, entry: &Entry, reports: &mut Vec<Report>) {
+    fn apply(&mut self, set: SetId, entry: &Entry, reports: &mut Vec<Report>) {
         let Entry { fd, token, change } = *entry;
-        let (wanted, trigger) = (change.wanted(), change.trigger());
-        let is_held = match self.kernel.held(fd) {
+        let (wanted, trigger) = (wanted(&change), change.trigger());
+        let is_held = match self.kernel.held(set, fd) {
             Some(held) => (held.interest, held.trigger) == (wanted, trigger),
             None => wanted.is_empty(),
         };
@@ -175,10 +210,18 @@ impl World {
         }
         self.counts.controls += 1;
         if wanted.is_empty() {
-            self.kernel.forget(fd);
+            self.kernel.forget(set, fd);
             return;
         }
-        if let Err(refusal) = self.kernel.hold(fd, token, wanted, trigger) {
+        let held = match self.draw_fault(Call::Change) {
+            None => self.kernel.hold(set, fd, token, wanted, trigger),
+            Some(errno) => {
+                // Once it is refused, nothing is held.
+                self.kernel.forget(set, fd);
+                fail(errno)
+            }
+        };
+        if let Err(refusal) = held {
             let errno = refusal.raw_os_error().expect("a refusal has a number");
             reports.push(Report {
                 token,
@@ -189,12 +232,12 @@ impl World {
     }
 
     /// Something to make up, if it is time to.
-    fn draw_spurious(&mut self) -> Option<(Key, Ready)> {
+    fn draw_spurious(&mut self, set: SetId) -> Option<(Key, Ready)> {
         if !self.random.happens(self.disorder.spurious_percent) {
             return None;
         }
-        let asked = |held: Held| Ready::from(held.interest) & (Ready::READ | Ready::WRITE);
-        let items = self.kernel.items().map(|(key, held)| (key, asked(held)));
+        let asked = |held: Held| asked(held.interest) & (Ready::READ | Ready::WRITE);
+        let items = self.kernel.items(set).map(|(key, held)| (key, asked(held)));
         let items: Vec<_> = items.filter(|(_, ready)| !ready.is_empty()).collect();
         let drawn = (!items.is_empty()).then(|| self.random.index(items.len()));
         drawn.map(|index| items[index])
@@ -210,8 +253,8 @@ impl World {
     }
 
     /// Reports what is ready, and what is made up, in the order and to the extent drawn.
-    fn collect(&mut self, spurious: Option<(Key, Ready)>, reports: &mut Vec<Report>) {
-        let mut found = self.kernel.settle();
+    fn collect(&mut self, set: SetId, spurious: Option<(Key, Ready)>, reports: &mut Vec<Report>) {
+        let mut found = self.kernel.settle(set);
         if let Some((key, made_up)) = spurious {
             match found.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, ready)) => *ready |= made_up,
@@ -225,21 +268,48 @@ impl World {
             found.truncate(1 + self.random.index(found.len() - 1));
         }
         for (key, ready) in found {
-            let token = self.kernel.token(key);
+            let token = self.kernel.token(set, key);
             reports.push(Report {
                 token,
                 ready,
                 errno: 0,
             });
-            self.kernel.reported(key);
+            self.kernel.reported(set, key);
         }
     }
+}
+
+/// What an entry asks the kernel to hold. Read off the edits here, and not asked of the code that is to
+/// be judged by it.
+fn wanted(change: &Change) -> Interest {
+    let Edits {
+        read,
+        write,
+        closed,
+    } = change.edits();
+    let kinds = [
+        (read, Interest::READ),
+        (write, Interest::WRITE),
+        (closed, Interest::CLOSED),
+    ];
+    let mut wanted = change.held();
+    for (edit, kind) in kinds {
+        match edit {
+            Edit::Keep => {}
+            Edit::Add => wanted.insert(kind),
+            Edit::Delete => wanted.remove(kind),
+        }
+    }
+    wanted
 }
 
 fn deadlock() -> WaitError {
     let why = "nothing is ready, nothing is planned and there is no timeout: it would never end";
     WaitError {
-        call: "simulated wait",
+        call: WAIT,
         source: io::Error::new(io::ErrorKind::Deadlock, why),
     }
 }
+
+/// What stands for `epoll_pwait2`.
+const WAIT: &str = "simulated wait";

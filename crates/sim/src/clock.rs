@@ -22,7 +22,7 @@ impl Clock for SimClock {
     ///
     /// [`Counts::clock_reads`]: crate::Counts::clock_reads
     fn now_ns(&self) -> u64 {
-        self.sim.world().counts.clock_reads += 1;
+        self.sim.state().counts.clock_reads += 1;
         self.sim.now_ns()
     }
 }

@@ -10,7 +10,9 @@
 
 mod eventfd;
 mod interest_set;
+mod listener;
 mod pipe;
+mod sets;
 mod socket_pair;
 
 use std::cell::RefCell;
@@ -22,11 +24,14 @@ use std::rc::Rc;
 use evloop_changelist::{Interest, RawFd, Ready, Token, Trigger};
 
 use self::eventfd::Eventfd;
-pub(crate) use self::interest_set::Key;
 use self::interest_set::{InterestSet, Item};
+pub(crate) use self::interest_set::{Key, asked};
+use self::listener::Listener;
 use self::pipe::Pipe;
+pub(crate) use self::sets::SetId;
+use self::sets::Sets;
 use self::socket_pair::{Side, SocketPair};
-use crate::errno::{EBADF, ENOTSOCK, EPERM, fail};
+use crate::errno::{EAGAIN, EBADF, ECONNREFUSED, EINVAL, ENOTCONN, ENOTSOCK, EPERM, fail};
 
 /// An open file. Never given out twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,13 +44,21 @@ pub(crate) struct Kernel {
     free_numbers: BTreeSet<RawFd>,
     next_number: RawFd,
     files: BTreeMap<FileId, OpenFile>,
-    set: InterestSet,
+    sets: Sets,
     files_opened: u64,
+    /// What processes that were forked off from have open.
+    parents: BTreeMap<ParentId, Vec<FileId>>,
+    parents_made: u64,
 }
+
+/// A process that was forked off from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ParentId(u64);
 
 #[derive(Debug)]
 struct OpenFile {
-    /// How many numbers refer to it; at least one.
+    /// How many numbers refer to it, in this process and its parents; the queue of a listener counts
+    /// as one. At least one.
     numbers: usize,
     object: Object,
 }
@@ -55,6 +68,7 @@ enum Object {
     PipeReader(Rc<RefCell<Pipe>>),
     PipeWriter(Rc<RefCell<Pipe>>),
     Socket(Rc<RefCell<SocketPair>>, Side),
+    Listener(Listener),
     Eventfd(Eventfd),
     Regular,
 }
@@ -84,8 +98,10 @@ impl Default for Kernel {
             free_numbers: BTreeSet::new(),
             next_number: FIRST_NUMBER,
             files: BTreeMap::new(),
-            set: InterestSet::default(),
+            sets: Sets::default(),
             files_opened: 0,
+            parents: BTreeMap::new(),
+            parents_made: 0,
         }
     }
 }
@@ -106,6 +122,45 @@ impl Kernel {
         let pair = Rc::new(RefCell::new(SocketPair::new(a, b)));
         let a = self.open(a, Object::Socket(Rc::clone(&pair), Side::A));
         (a, self.open(b, Object::Socket(pair, Side::B)))
+    }
+
+    /// A socket that listens.
+    pub(crate) fn listen(&mut self, backlog: usize) -> RawFd {
+        let file = self.new_file();
+        self.open(file, Object::Listener(Listener::new(backlog)))
+    }
+
+    /// A connection to a listener; its other end waits to be accepted.
+    pub(crate) fn connect(&mut self, listener: RawFd) -> io::Result<RawFd> {
+        let listener = self.file_of(listener)?;
+        let Object::Listener(asked) = &self.files[&listener].object else {
+            return fail(ECONNREFUSED);
+        };
+        if asked.is_full() {
+            return fail(EAGAIN);
+        }
+        let (theirs, ours) = (self.new_file(), self.new_file());
+        let pair = Rc::new(RefCell::new(SocketPair::new(theirs, ours)));
+        let waiting = OpenFile {
+            numbers: 1,
+            object: Object::Socket(Rc::clone(&pair), Side::B),
+        };
+        self.files.insert(ours, waiting);
+        if let Object::Listener(asked) = &mut find(&mut self.files, listener).object {
+            asked.push(listener, ours, &mut self.sets);
+        }
+        Ok(self.open(theirs, Object::Socket(pair, Side::A)))
+    }
+
+    /// Takes the oldest connection that waits.
+    pub(crate) fn accept(&mut self, listener: RawFd) -> io::Result<RawFd> {
+        let id = self.file_of(listener)?;
+        let accepted = match &mut self.file_mut(id).object {
+            Object::Listener(listener) => listener.accept()?,
+            Object::Socket(..) => return fail(EINVAL),
+            _ => return fail(ENOTSOCK),
+        };
+        Ok(self.assign_number(accepted))
     }
 
     /// An eventfd with a count of 0.
@@ -131,32 +186,68 @@ impl Kernel {
             return fail(EBADF);
         };
         self.free_numbers.insert(fd);
+        self.let_go(file);
+        Ok(())
+    }
+
+    /// Another process has the same files open from now on, as one that was forked off from has.
+    pub(crate) fn fork(&mut self) -> ParentId {
+        let files: Vec<FileId> = self.numbers.values().copied().collect();
+        for file in &files {
+            self.file_mut(*file).numbers += 1;
+        }
+        self.parents_made += 1;
+        let parent = ParentId(self.parents_made);
+        self.parents.insert(parent, files);
+        parent
+    }
+
+    /// Such a process ends.
+    pub(crate) fn end(&mut self, parent: ParentId) {
+        for file in self.parents.remove(&parent).into_iter().flatten() {
+            self.let_go(file);
+        }
+    }
+
+    /// One number less refers to the file. It is closed with the last.
+    fn let_go(&mut self, file: FileId) {
         let open = self.file_mut(file);
         open.numbers -= 1;
         if open.numbers > 0 {
-            return Ok(());
+            return;
         }
-        self.set.forget_file(file);
-        let closed = self
-            .files
-            .remove(&file)
-            .expect("a number refers to an open file");
-        match closed.object {
-            Object::PipeReader(pipe) => pipe.borrow_mut().close_reader(&mut self.set),
-            Object::PipeWriter(pipe) => pipe.borrow_mut().close_writer(&mut self.set),
-            Object::Socket(pair, side) => pair.borrow_mut().close(side, &mut self.set),
+        match self.drop_file(file) {
+            Object::PipeReader(pipe) => pipe.borrow_mut().close_reader(&mut self.sets),
+            Object::PipeWriter(pipe) => pipe.borrow_mut().close_writer(&mut self.sets),
+            Object::Socket(pair, side) => pair.borrow_mut().close(side, &mut self.sets),
+            Object::Listener(listener) => self.refuse(listener),
             Object::Eventfd(_) | Object::Regular => {}
         }
-        Ok(())
+    }
+
+    /// Nobody will accept what waits.
+    fn refuse(&mut self, listener: Listener) {
+        for waiting in listener.into_waiting() {
+            if let Object::Socket(pair, side) = self.drop_file(waiting) {
+                pair.borrow_mut().refuse(side, &mut self.sets);
+            }
+        }
+    }
+
+    fn drop_file(&mut self, file: FileId) -> Object {
+        self.sets.forget_file(file);
+        let closed = self.files.remove(&file);
+        closed.expect("a number refers to an open file").object
     }
 
     pub(crate) fn read(&mut self, fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
         let id = self.file_of(fd)?;
-        let Self { files, set, .. } = self;
+        let Self { files, sets, .. } = self;
         match &mut find(files, id).object {
-            Object::PipeReader(pipe) => pipe.borrow_mut().read(buf, set),
-            Object::Socket(pair, side) => pair.borrow_mut().read(*side, buf, set),
-            Object::Eventfd(eventfd) => eventfd.read(id, buf, set),
+            Object::PipeReader(pipe) => pipe.borrow_mut().read(buf, sets),
+            Object::Socket(pair, side) => pair.borrow_mut().read(*side, buf, sets),
+            Object::Eventfd(eventfd) => eventfd.read(id, buf, sets),
+            Object::Listener(_) => fail(EINVAL),
             Object::Regular => Ok(0),
             Object::PipeWriter(_) => fail(EBADF),
         }
@@ -164,11 +255,12 @@ impl Kernel {
 
     pub(crate) fn write(&mut self, fd: RawFd, bytes: &[u8]) -> io::Result<usize> {
         let id = self.file_of(fd)?;
-        let Self { files, set, .. } = self;
+        let Self { files, sets, .. } = self;
         match &mut find(files, id).object {
-            Object::PipeWriter(pipe) => pipe.borrow_mut().write(bytes, set),
-            Object::Socket(pair, side) => pair.borrow_mut().write(*side, bytes, set),
-            Object::Eventfd(eventfd) => eventfd.write(id, bytes, set),
+            Object::PipeWriter(pipe) => pipe.borrow_mut().write(bytes, sets),
+            Object::Socket(pair, side) => pair.borrow_mut().write(*side, bytes, sets),
+            Object::Eventfd(eventfd) => eventfd.write(id, bytes, sets),
+            Object::Listener(_) => fail(ENOTCONN),
             Object::Regular => Ok(bytes.len()),
             Object::PipeReader(_) => fail(EBADF),
         }
@@ -176,11 +268,12 @@ impl Kernel {
 
     pub(crate) fn shutdown(&mut self, fd: RawFd, how: Shutdown) -> io::Result<()> {
         let file = self.file_of(fd)?;
-        let Self { files, set, .. } = self;
-        let Object::Socket(pair, side) = &find(files, file).object else {
-            return fail(ENOTSOCK);
-        };
-        pair.borrow_mut().shutdown(*side, how, set);
+        let Self { files, sets, .. } = self;
+        match &find(files, file).object {
+            Object::Socket(pair, side) => pair.borrow_mut().shutdown(*side, how, sets),
+            Object::Listener(_) => return fail(ENOTCONN),
+            _ => return fail(ENOTSOCK),
+        }
         Ok(())
     }
 
@@ -219,9 +312,20 @@ impl Kernel {
 
 /// Interest and readiness.
 impl Kernel {
+    /// A set that holds nothing, for a backend.
+    pub(crate) fn make_set(&mut self) -> SetId {
+        self.sets.make()
+    }
+
+    /// The last backend of a set is gone.
+    pub(crate) fn close_set(&mut self, set: SetId) {
+        self.sets.close(set);
+    }
+
     /// Makes the set hold exactly this for `fd`.
     pub(crate) fn hold(
         &mut self,
+        set: SetId,
         fd: RawFd,
         token: Token,
         interest: Interest,
@@ -232,31 +336,33 @@ impl Kernel {
             return fail(EPERM);
         }
         let ready = ready(&self.files, file);
-        self.set.hold((file, fd), token, interest, trigger, ready);
+        let set = self.sets.get_mut(set);
+        set.hold((file, fd), token, interest, trigger, ready);
         Ok(())
     }
 
     /// Makes the set hold nothing for `fd`, if it refers to a file. A ghost is out of reach.
-    pub(crate) fn forget(&mut self, fd: RawFd) {
+    pub(crate) fn forget(&mut self, set: SetId, fd: RawFd) {
         if let Ok(file) = self.file_of(fd) {
-            self.set.forget((file, fd));
+            self.sets.get_mut(set).forget((file, fd));
         }
     }
 
     /// What is to be reported, first come, first served.
-    pub(crate) fn settle(&mut self) -> Vec<(Key, Ready)> {
+    pub(crate) fn settle(&mut self, set: SetId) -> Vec<(Key, Ready)> {
         let files = &self.files;
-        self.set.settle(|file| ready(files, file))
+        self.sets.get_mut(set).settle(|file| ready(files, file))
     }
 
     /// Takes note that an item was reported.
-    pub(crate) fn reported(&mut self, key: Key) {
-        self.set.reported(key);
+    pub(crate) fn reported(&mut self, set: SetId, key: Key) {
+        self.sets.get_mut(set).reported(key);
     }
 
     /// The token of an item.
-    pub(crate) fn token(&self, key: Key) -> Token {
-        self.set.get(key).expect("the item is in the set").token
+    pub(crate) fn token(&self, set: SetId, key: Key) -> Token {
+        let item = self.sets.get(set).get(key);
+        item.expect("the item is in the set").token
     }
 
     /// What `fd` is ready for at this moment, asked for or not.
@@ -265,16 +371,22 @@ impl Kernel {
     }
 
     /// What is held for `fd` and the file that it refers to now.
-    pub(crate) fn held(&self, fd: RawFd) -> Option<Held> {
+    pub(crate) fn held(&self, set: SetId, fd: RawFd) -> Option<Held> {
         let file = self.file_of(fd).ok()?;
-        Some(self.describe((file, fd), self.set.get((file, fd))?))
+        Some(self.describe((file, fd), self.sets.get(set).get((file, fd))?))
     }
 
     /// Everything that is held, by file and number, with its key.
-    pub(crate) fn items(&self) -> impl Iterator<Item = (Key, Held)> {
-        self.set
-            .iter()
-            .map(|(key, item)| (key, self.describe(key, item)))
+    pub(crate) fn items(&self, set: SetId) -> impl Iterator<Item = (Key, Held)> {
+        let items = self.sets.get(set).iter();
+        items.map(|(key, item)| (key, self.describe(key, item)))
+    }
+
+    /// The same in the order of numbers, then of files.
+    pub(crate) fn sorted_items(&self, set: SetId) -> Vec<Held> {
+        let mut held: Vec<Held> = self.items(set).map(|(_, held)| held).collect();
+        held.sort_by_key(|held| held.fd);
+        held
     }
 
     fn describe(&self, (file, fd): Key, item: &Item) -> Held {
@@ -289,23 +401,35 @@ impl Kernel {
 
     /// Panics unless numbers, files and interest agree.
     pub(crate) fn check_invariants(&self) {
-        self.set.check_invariants();
-        for (id, open) in &self.files {
-            let numbers = self.numbers.values().filter(|file| *file == id).count();
-            assert_eq!(numbers, open.numbers, "{id:?} miscounts its numbers");
-            assert!(numbers > 0, "{id:?} is open under no number");
+        self.sets.iter().for_each(InterestSet::check_invariants);
+        let mut referred = BTreeMap::<FileId, usize>::new();
+        let parents = self.parents.values().flatten();
+        let waiting = self.files.values().filter_map(|open| match &open.object {
+            Object::Listener(listener) => Some(listener.waiting()),
+            _ => None,
+        });
+        let named = self.numbers.values().chain(parents).copied();
+        for file in named.chain(waiting.flatten()) {
+            *referred.entry(file).or_default() += 1;
         }
-        for ((file, fd), _) in self.set.iter() {
+        for (id, open) in &self.files {
+            assert_eq!(
+                referred.remove(id),
+                Some(open.numbers),
+                "{id:?} miscounts its numbers"
+            );
+        }
+        assert!(
+            referred.is_empty(),
+            "{referred:?} are referred to and not open"
+        );
+        for ((file, fd), _) in self.sets.iter().flat_map(InterestSet::iter) {
             assert!(
                 self.files.contains_key(&file),
                 "interest in {fd} outlived its file"
             );
         }
-        for (fd, file) in &self.numbers {
-            assert!(
-                self.files.contains_key(file),
-                "{fd} refers to a file that is not open"
-            );
+        for fd in self.numbers.keys() {
             assert!(
                 !self.free_numbers.contains(fd),
                 "{fd} is both free and in use"
@@ -325,6 +449,7 @@ fn ready(files: &BTreeMap<FileId, OpenFile>, file: FileId) -> Ready {
         Object::PipeReader(pipe) => pipe.borrow().reader_ready(),
         Object::PipeWriter(pipe) => pipe.borrow().writer_ready(),
         Object::Socket(pair, side) => pair.borrow().ready(*side),
+        Object::Listener(listener) => listener.ready(),
         Object::Eventfd(eventfd) => eventfd.ready(),
         // poll(2): a regular file always is.
         Object::Regular => Ready::READ | Ready::WRITE,

@@ -9,9 +9,16 @@
 //!
 //! Everything is one thread and no system call.
 //!
+//! # A server in it
+//!
+//! An `evloop` loop is built in a [`Sim`] by `Builder::build_in`, and then is as it is elsewhere: sources
+//! are [`SimFile`]s, signals come by [`Sim::raise`], the process forks by [`Sim::fork`]. The last chapter
+//! of that crate's guide tests a server so, finds a bug in its idle timeout that one seed in some
+//! shows, and shows that it is gone.
+//!
 //! # Examples
 //!
-//! A wait of an hour:
+//! What is underneath, a backend and a clock, can be had by itself. A wait of an hour:
 //!
 //! ```
 //! use std::time::Duration;
@@ -49,16 +56,21 @@
 //!   for a number and a file together, and the *ghosts* that follow from it ([`Held::is_ghost`]).
 //! - Level and edge: an edge-triggered file is reported once for each thing that happens to it,
 //!   and when its interest is set. Which thing counts is Linux' choice, quirks included.
-//! - Hang-up and error of pipes, half-closed and reset connections, full buffers.
-//! - Refusals: `EBADF` for a number that is not open, `EPERM` for a regular file.
+//! - Hang-up and error of pipes, half-closed and reset connections, full buffers, sockets that listen
+//!   with a backlog.
+//! - Several backends, each with its own set of interest; processes that fork, with the parent's files
+//!   and the parent's set left to it.
+//! - Signals that are watched: counted, each run of the handler, and interrupting the wait.
+//! - Refusals: `EBADF` for a number that is not open, `EPERM` for a regular file; and whatever a test
+//!   wants to see refused, at a call it names or by the seed ([`Call`], [`Faults`]).
 //!
 //! Random histories on the model and on the running kernel give the same results, the same interest
 //! and the same reports in the same order; that is this crate's main test. The model shares no
-//! code with what it is to judge: it takes from a change what is wanted, not the operation that
-//! would bring it about.
+//! code with what it is to judge: from a change it takes the edits, reads what is wanted off them
+//! itself, and has no use for the operation that would bring it about.
 //!
 //! Sockets follow the rules of Unix-domain ones, where a close reaches the peer at once and as a
-//! whole. A signal is an action that counts where its handler would and calls [`Sim::interrupt`].
+//! whole.
 //!
 //! # Order
 //!
@@ -82,18 +94,27 @@
 mod backend;
 mod clock;
 mod errno;
+mod faults;
+mod file;
 mod kernel;
 mod schedule;
 mod sim;
+mod world;
 
-pub use evloop_backend::{Backend, Capabilities, Clock, ControlError, Report, WaitError};
+pub use evloop_backend::{
+    Backend, Bell, Capabilities, Clock, ControlError, Descriptor, Report, Source, WaitError, World,
+};
 pub use evloop_changelist::{Change, Edit, Edits, Entry, Interest, RawFd, Ready, Token, Trigger};
+pub use evloop_signals::Signal;
 
 pub use self::backend::SimBackend;
 pub use self::clock::SimClock;
+pub use self::faults::{Call, Faults};
+pub use self::file::SimFile;
 pub use self::kernel::Held;
 pub use self::schedule::Disorder;
 pub use self::sim::{Counts, Sim};
+pub use self::world::SimParent;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

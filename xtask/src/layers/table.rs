@@ -64,7 +64,7 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "evloop-backend",
         is_pure: false,
-        uses: &["evloop-changelist"],
+        uses: &["evloop-changelist", "evloop-signals"],
         packages: &["bitflags"],
         by_feature: &[],
     },
@@ -85,7 +85,7 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer {
         package: "evloop-sim",
         is_pure: false,
-        uses: &["evloop-backend", "evloop-changelist"],
+        uses: &["evloop-backend", "evloop-changelist", "evloop-signals"],
         packages: &[],
         by_feature: &[],
     },

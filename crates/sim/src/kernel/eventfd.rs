@@ -4,7 +4,7 @@ use std::io;
 
 use evloop_changelist::Ready;
 
-use super::{FileId, InterestSet};
+use super::{FileId, Sets};
 use crate::errno::{EAGAIN, EINVAL, fail};
 
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Eventfd {
         &mut self,
         file: FileId,
         buf: &mut [u8],
-        set: &mut InterestSet,
+        sets: &mut Sets,
     ) -> io::Result<usize> {
         let Some(buf) = buf.first_chunk_mut() else {
             return fail(EINVAL);
@@ -34,7 +34,7 @@ impl Eventfd {
             return fail(EAGAIN);
         }
         *buf = std::mem::take(&mut self.count).to_ne_bytes();
-        set.wake(file, Ready::WRITE);
+        sets.wake(file, Ready::WRITE);
         Ok(buf.len())
     }
 
@@ -43,7 +43,7 @@ impl Eventfd {
         &mut self,
         file: FileId,
         bytes: &[u8],
-        set: &mut InterestSet,
+        sets: &mut Sets,
     ) -> io::Result<usize> {
         let Ok(bytes) = <[u8; 8]>::try_from(bytes) else {
             return fail(EINVAL);
@@ -56,7 +56,7 @@ impl Eventfd {
             return fail(EAGAIN);
         }
         self.count += added;
-        set.wake(file, Ready::READ);
+        sets.wake(file, Ready::READ);
         Ok(bytes.len())
     }
 }

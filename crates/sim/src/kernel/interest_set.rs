@@ -44,8 +44,17 @@ pub(crate) struct Item {
 impl Item {
     /// The part of `ready` that this item is told.
     fn told(&self, ready: Ready) -> Ready {
-        ready & (Ready::from(self.interest) | Ready::HANGUP | Ready::ERROR)
+        ready & (asked(self.interest) | Ready::HANGUP | Ready::ERROR)
     }
+}
+
+/// What an interest asks to be told of. Of this kernel's own, like everything that judges.
+pub(crate) fn asked(interest: Interest) -> Ready {
+    let mut asked = Ready::empty();
+    asked.set(Ready::READ, interest.contains(Interest::READ));
+    asked.set(Ready::WRITE, interest.contains(Interest::WRITE));
+    asked.set(Ready::CLOSED, interest.contains(Interest::CLOSED));
+    asked
 }
 
 impl InterestSet {

@@ -8,7 +8,7 @@ use std::io;
 
 use evloop_changelist::Ready;
 
-use super::{FileId, InterestSet};
+use super::{FileId, Sets};
 use crate::errno::{EAGAIN, EPIPE, fail};
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Pipe {
         ready
     }
 
-    pub(crate) fn read(&mut self, buf: &mut [u8], set: &mut InterestSet) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buf: &mut [u8], sets: &mut Sets) -> io::Result<usize> {
         if self.pages.is_empty() && !buf.is_empty() {
             return if self.writer_open {
                 fail(EAGAIN)
@@ -78,12 +78,12 @@ impl Pipe {
             }
         }
         if was_full && !self.is_full() {
-            set.wake(self.writer, Ready::WRITE);
+            sets.wake(self.writer, Ready::WRITE);
         }
         Ok(copied)
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8], set: &mut InterestSet) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, bytes: &[u8], sets: &mut Sets) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
         }
@@ -109,7 +109,7 @@ impl Pipe {
             written = end;
         }
         // Even a write that found no room wakes the reader: epoll's users came to rely on it.
-        set.wake(self.reader, Ready::READ);
+        sets.wake(self.reader, Ready::READ);
         if written > 0 {
             Ok(written)
         } else {
@@ -118,15 +118,15 @@ impl Pipe {
     }
 
     /// The last number of the end that reads was closed.
-    pub(crate) fn close_reader(&mut self, set: &mut InterestSet) {
+    pub(crate) fn close_reader(&mut self, sets: &mut Sets) {
         self.reader_open = false;
-        set.wake(self.writer, Ready::all());
+        sets.wake(self.writer, Ready::all());
     }
 
     /// The last number of the end that writes was closed.
-    pub(crate) fn close_writer(&mut self, set: &mut InterestSet) {
+    pub(crate) fn close_writer(&mut self, sets: &mut Sets) {
         self.writer_open = false;
-        set.wake(self.reader, Ready::all());
+        sets.wake(self.reader, Ready::all());
     }
 
     fn is_full(&self) -> bool {

@@ -10,7 +10,7 @@ use std::net::Shutdown;
 
 use evloop_changelist::Ready;
 
-use super::{FileId, InterestSet};
+use super::{FileId, Sets};
 use crate::errno::{EAGAIN, ECONNRESET, EPIPE, fail};
 
 /// Which of the two sockets is meant.
@@ -68,7 +68,7 @@ impl SocketPair {
         &mut self,
         side: Side,
         buf: &mut [u8],
-        set: &mut InterestSet,
+        sets: &mut Sets,
     ) -> io::Result<usize> {
         let (own, peer) = self.split(side);
         if own.received.is_empty() && !buf.is_empty() {
@@ -86,18 +86,13 @@ impl SocketPair {
             if message.read == message.bytes.len() {
                 let charge = charge(message.bytes.len());
                 own.received.pop_front();
-                peer.discharge(charge, set);
+                peer.discharge(charge, sets);
             }
         }
         Ok(copied)
     }
 
-    pub(crate) fn write(
-        &mut self,
-        side: Side,
-        bytes: &[u8],
-        set: &mut InterestSet,
-    ) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, side: Side, bytes: &[u8], sets: &mut Sets) -> io::Result<usize> {
         let (own, peer) = self.split(side);
         if own.send_shut {
             return fail(EPIPE);
@@ -110,7 +105,7 @@ impl SocketPair {
                 read: 0,
             });
             own.charged += charge(end - sent);
-            set.wake(peer.file, Ready::READ);
+            sets.wake(peer.file, Ready::READ);
             sent = end;
         }
         if sent > 0 || bytes.is_empty() {
@@ -121,7 +116,7 @@ impl SocketPair {
     }
 
     /// What one side no longer receives the other may no longer send, and the reverse.
-    pub(crate) fn shutdown(&mut self, side: Side, how: Shutdown, set: &mut InterestSet) {
+    pub(crate) fn shutdown(&mut self, side: Side, how: Shutdown, sets: &mut Sets) {
         let (own, peer) = self.split(side);
         if matches!(how, Shutdown::Read | Shutdown::Both) {
             own.receive_shut = true;
@@ -131,12 +126,19 @@ impl SocketPair {
             own.send_shut = true;
             peer.receive_shut = true;
         }
-        set.wake(own.file, Ready::all());
-        set.wake(peer.file, Ready::all());
+        sets.wake(own.file, Ready::all());
+        sets.wake(peer.file, Ready::all());
+    }
+
+    /// One side will never be accepted.
+    pub(crate) fn refuse(&mut self, side: Side, sets: &mut Sets) {
+        let (_, peer) = self.split(side);
+        peer.was_reset |= peer.is_open;
+        self.close(side, sets);
     }
 
     /// The last number of one side was closed.
-    pub(crate) fn close(&mut self, side: Side, set: &mut InterestSet) {
+    pub(crate) fn close(&mut self, side: Side, sets: &mut Sets) {
         let (own, peer) = self.split(side);
         own.is_open = false;
         peer.receive_shut = true;
@@ -144,9 +146,9 @@ impl SocketPair {
         if peer.is_open {
             peer.was_reset |= !own.received.is_empty();
         }
-        set.wake(peer.file, Ready::all());
+        sets.wake(peer.file, Ready::all());
         for message in own.received.drain(..) {
-            peer.discharge(charge(message.bytes.len()), set);
+            peer.discharge(charge(message.bytes.len()), sets);
         }
     }
 
@@ -198,10 +200,10 @@ impl Socket {
     }
 
     /// A message that this socket had sent was read or thrown away.
-    fn discharge(&mut self, charge: usize, set: &mut InterestSet) {
+    fn discharge(&mut self, charge: usize, sets: &mut Sets) {
         self.charged -= charge;
         if self.is_writable() {
-            set.wake(self.file, Ready::WRITE);
+            sets.wake(self.file, Ready::WRITE);
         }
     }
 }

@@ -25,6 +25,8 @@ use self::real::{FIRST, Kind, Line, Real, flags};
 #[derive(Clone, Debug)]
 enum Step {
     Open(Kind),
+    Connect(RawFd),
+    Accept(RawFd),
     Dup(RawFd),
     Close(RawFd),
     Write(RawFd, usize),
@@ -46,6 +48,8 @@ const OFTEN: &[Kind] = &[
     Kind::Pipe,
     Kind::Socket,
     Kind::Socket,
+    Kind::Listener,
+    Kind::Listener,
     Kind::Eventfd,
     Kind::File,
 ];
@@ -60,6 +64,8 @@ fn history(triggers: &'static [Trigger]) -> impl Strategy<Value = Vec<Step>> {
     let change = (fd(), interest(), interest(), trigger());
     let step = prop_oneof![
         8 => select(OFTEN).prop_map(Step::Open),
+        8 => fd().prop_map(Step::Connect),
+        5 => fd().prop_map(Step::Accept),
         4 => fd().prop_map(Step::Dup),
         5 => fd().prop_map(Step::Close),
         8 => (fd(), length()).prop_map(|(fd, length)| Step::Write(fd, length)),
@@ -95,17 +101,25 @@ impl Both {
         let Self { sim, real, .. } = self;
         match *step {
             // The steps choose from the first ten numbers.
-            Step::Open(_) | Step::Dup(_) if real.numbers().count() > 8 => {}
+            Step::Open(_) | Step::Connect(_) | Step::Accept(_) | Step::Dup(_)
+                if real.numbers().count() > 8 => {}
             Step::Open(Kind::Pipe) => assert_eq!(sim.pipe(), real.pipe()),
             Step::Open(Kind::Socket) => assert_eq!(sim.socketpair(), real.socketpair()),
             Step::Open(Kind::Eventfd) => assert_eq!(sim.eventfd(), real.eventfd()),
             Step::Open(Kind::File) => assert_eq!(sim.file(), real.file()),
+            Step::Open(Kind::Listener) => assert_eq!(sim.listen(BACKLOG), real.listen(BACKLOG)),
+            Step::Connect(fd) => {
+                assert_eq!(answer(sim.connect(fd)), real.connect(fd));
+            }
+            Step::Accept(fd) => assert_eq!(answer(sim.accept(fd)), real.accept(fd)),
             Step::Dup(fd) => assert_eq!(answer(sim.dup(fd)), real.dup(fd)),
             Step::Close(fd) => assert_eq!(answer(sim.close(fd)), real.close(fd)),
             Step::Write(fd, length) => self.write(fd, length),
             Step::Fill(fd) => self.fill(fd),
             Step::Read(fd, length) => self.read(fd, length),
             Step::Drain(fd) => self.drain(fd),
+            // What it does to a socket that listens is not modelled.
+            Step::Shutdown(fd, _) if real.kind(fd) == Some(Kind::Listener) => {}
             Step::Shutdown(fd, how) => {
                 assert_eq!(answer(sim.shutdown(fd, how)), real.shutdown(fd, how));
             }
@@ -255,6 +269,9 @@ impl Both {
         }
     }
 }
+
+/// Small, so that it is reached.
+const BACKLOG: usize = 1;
 
 /// A result whose errors can be compared.
 type Answer<T> = Result<T, i32>;

@@ -11,7 +11,10 @@ use evloop_sim::{Interest, RawFd, Ready, Token, Trigger};
 use rustix::event::epoll::{CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
+    getsockname, listen, socket_with, socketpair,
+};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 /// What a number refers to.
@@ -19,6 +22,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 pub(crate) enum Kind {
     Pipe,
     Socket,
+    /// A socket that listens.
+    Listener,
     Eventfd,
     /// A file that cannot be waited for.
     File,
@@ -71,6 +76,32 @@ impl Real {
         let (a, b) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)
             .expect("a pair of sockets");
         (self.keep(&a, Kind::Socket), self.keep(&b, Kind::Socket))
+    }
+
+    pub(crate) fn listen(&mut self, backlog: usize) -> RawFd {
+        let listener = stream_socket();
+        // The kernel finds a name for it.
+        bind(&listener, &SocketAddrUnix::new_unnamed()).expect("a name");
+        listen(&listener, i32::try_from(backlog).expect("it is small")).expect("it is bound");
+        self.keep(&listener, Kind::Listener)
+    }
+
+    /// To what does not listen nobody can connect.
+    pub(crate) fn connect(&mut self, listener: RawFd) -> Result<RawFd> {
+        let (file, kind) = self.files.get(&listener).ok_or(BAD)?;
+        if *kind != Kind::Listener {
+            return Err(Errno::CONNREFUSED.raw_os_error());
+        }
+        let socket = stream_socket();
+        let name = getsockname(file).expect("it has a name");
+        connect(&socket, &name).map_err(Errno::raw_os_error)?;
+        Ok(self.keep(&socket, Kind::Socket))
+    }
+
+    pub(crate) fn accept(&mut self, listener: RawFd) -> Result<RawFd> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (accepted, _) = self.with(listener, |file| accept_with(file, flags))?;
+        Ok(self.keep(&accepted, Kind::Socket))
     }
 
     pub(crate) fn eventfd(&mut self) -> RawFd {
@@ -208,6 +239,11 @@ impl Real {
             .map(|done| (done, *kind))
             .map_err(Errno::raw_os_error)
     }
+}
+
+fn stream_socket() -> OwnedFd {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).expect("a socket")
 }
 
 /// What epoll is told, and shows, for an interest.
