@@ -41,16 +41,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn echo(cx: &mut Cx<'_, App>, mut peer: &TcpStream, ready: Ready) {
     let mut bytes = [0; 4096];
-    let is_over = ready.is_timeout()
-        || match peer.read(&mut bytes) {
-            Ok(0) => true,
-            // A client that does not read what comes back is let go, as it is not worth a buffer here.
-            Ok(length) => {
-                cx.state.echoed += length;
-                peer.write_all(&bytes[..length]).is_err()
-            }
-            Err(error) => error.kind() != ErrorKind::WouldBlock,
-        };
+    let is_over = match peer.read(&mut bytes) {
+        Ok(0) => true,
+        // A client that does not read what comes back is let go, as it is not worth a buffer here.
+        Ok(length) => {
+            cx.state.echoed += length;
+            peer.write_all(&bytes[..length]).is_err()
+        }
+        // What it said in time counts, though the time may be over by now.
+        Err(error) => error.kind() != ErrorKind::WouldBlock || ready.is_timeout(),
+    };
     if is_over {
         let _ = cx.events.remove(cx.id());
     }

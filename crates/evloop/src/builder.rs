@@ -1,8 +1,9 @@
 //! What can be said of a loop before it is made.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
 
-use evloop_backend::{Backend, Capabilities};
+use evloop_backend::{Backend, Capabilities, World};
 use evloop_changelist::{Interest, Token, Trigger};
 use evloop_core::Limits;
 use evloop_epoll::Epoll;
@@ -133,10 +134,32 @@ impl Builder {
     ///
     /// `event_base_new_with_config`.
     pub fn build<S>(self) -> Result<EventLoop<S>, NewError> {
-        let mut events = EventLoop::with_choice(self.choice)?;
+        EventLoop::with_choice(self.choice).map(|events| self.set_up(events))
+    }
+
+    /// Makes the loop in another world than this process: a model of it, such as `evloop-sim` has.
+    /// It is the same loop, and what it waits for are sources of that world. See the
+    /// [guide](crate::guide::chapter_11).
+    ///
+    /// A [`mechanism`](Self::mechanism) that was chosen says nothing there.
+    ///
+    /// # Errors
+    ///
+    /// See [`NewError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is no counterpart.
+    pub fn build_in<S>(self, world: impl World + 'static) -> Result<EventLoop<S>, NewError> {
+        let events = EventLoop::with_world(Rc::new(world))?;
+        self.choice.check(&*events.backend)?;
+        Ok(self.set_up(events))
+    }
+
+    fn set_up<S>(self, mut events: EventLoop<S>) -> EventLoop<S> {
         events.set_limits(self.limits);
         events.core.reserve(self.capacity);
-        Ok(events)
+        events
     }
 }
 
@@ -158,13 +181,7 @@ impl Choice {
                 Err(error) => return Err(NewError::Backend(error)),
             },
         };
-        let missing = self.needed.difference(backend.capabilities());
-        if !missing.is_empty() {
-            return Err(NewError::Unsupported {
-                needed: missing,
-                backend: backend.name(),
-            });
-        }
+        self.check(&*backend)?;
         let trigger = if backend.capabilities().contains(Capabilities::EDGE) {
             Trigger::Edge
         } else {
@@ -174,6 +191,19 @@ impl Choice {
             .add(waker.as_fd().as_raw_fd(), INTERNAL, Interest::READ, trigger)
             .map_err(NewError::Control)?;
         Ok(backend)
+    }
+
+    /// Whether the backend can do what is needed.
+    fn check(self, backend: &dyn Backend) -> Result<(), NewError> {
+        let missing = self.needed.difference(backend.capabilities());
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(NewError::Unsupported {
+                needed: missing,
+                backend: backend.name(),
+            })
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use evloop_catcher::CatchError;
 use evloop_changelist::RawFd;
 use evloop_epoll::CreateError;
 use evloop_pipe::PipeError;
+use evloop_signals::Signal;
 
 /// A loop could not be made. See [`EventLoop::new`](crate::EventLoop::new).
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub enum NewError {
     Pipe(PipeError),
     /// The backend does not take the internal pipe.
     Control(ControlError),
+    /// The [`World`](crate::World) has no backend to give.
+    World(io::Error),
 }
 
 impl fmt::Display for NewError {
@@ -38,6 +41,7 @@ impl fmt::Display for NewError {
             }
             Self::Pipe(_) => f.write_str("the internal pipe could not be made"),
             Self::Control(_) => f.write_str("the internal pipe could not be registered"),
+            Self::World(_) => f.write_str("the world has no backend to give"),
         }
     }
 }
@@ -49,6 +53,7 @@ impl Error for NewError {
             Self::Unsupported { .. } => None,
             Self::Pipe(source) => Some(source),
             Self::Control(source) => Some(source),
+            Self::World(source) => Some(source),
         }
     }
 }
@@ -83,6 +88,13 @@ pub enum AddError {
     },
     /// The signal cannot be caught.
     Catch(CatchError),
+    /// The [`World`](crate::World) that the loop runs in does not let the signal be caught.
+    World {
+        /// The signal.
+        signal: Signal,
+        /// The world's reason.
+        source: io::Error,
+    },
     /// This process was forked off from the one that the loop is of, and
     /// [`EventLoop::after_fork`](crate::EventLoop::after_fork) was not called.
     Forked,
@@ -104,6 +116,7 @@ impl fmt::Display for AddError {
             // These two name call and file descriptor, or signal, themselves.
             Self::Control(error) => write!(f, "{error}: {}", error.source),
             Self::Catch(error) => error.fmt(f),
+            Self::World { signal, .. } => write!(f, "{signal:?} cannot be caught here"),
             Self::Nonblocking { fd, .. } => {
                 write!(f, "ioctl(FIONBIO) failed for file descriptor {fd}")
             }
@@ -121,7 +134,7 @@ impl Error for AddError {
             | Self::Unsupported { .. } => None,
             Self::Control(error) => error.source(),
             Self::Catch(error) => error.source(),
-            Self::Nonblocking { source, .. } => Some(source),
+            Self::Nonblocking { source, .. } | Self::World { source, .. } => Some(source),
         }
     }
 }

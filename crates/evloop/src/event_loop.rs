@@ -1,12 +1,12 @@
 //! The loop: the core's step machine, the kernel's side of it, and closures for callbacks.
 
 use std::fmt;
-use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evloop_backend::{Backend, Capabilities, Clock, Report};
-use evloop_catcher::{Catcher, ForkStamp, SignalInfo};
+use evloop_backend::{Backend, Capabilities, Clock, Report, Source, World};
+use evloop_catcher::{ForkStamp, SignalInfo};
 use evloop_changelist::Interest;
 use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
 use evloop_pipe::Waker;
@@ -17,6 +17,7 @@ use crate::clock::MonotonicClock;
 use crate::context::Cx;
 use crate::error::{NewError, RemoveError, RunError};
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
+use crate::outside::Outside;
 use crate::record::Shared;
 use crate::remote;
 
@@ -31,10 +32,9 @@ use crate::remote;
 pub struct EventLoop<S> {
     // First, so that the kernel forgets the sources before they are closed.
     pub(crate) backend: Box<dyn Backend>,
-    pub(crate) choice: Choice,
+    pub(crate) outside: Outside,
     pub(crate) core: Core<Shared<S>>,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) catcher: Catcher,
     /// By [`Signal::index`]: what is known of the last delivery that the core was told of.
     pub(crate) last: [Option<SignalInfo>; 64],
     pub(crate) waker: Arc<Waker>,
@@ -64,12 +64,26 @@ impl<S> EventLoop<S> {
 
     pub(crate) fn with_choice(choice: Choice) -> Result<Self, NewError> {
         let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
+        let outside = Outside::process(choice, &waker);
+        Self::with_outside(outside, Box::new(MonotonicClock::new()), waker)
+    }
+
+    pub(crate) fn with_world(world: Rc<dyn World>) -> Result<Self, NewError> {
+        let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
+        let clock = world.clock();
+        Self::with_outside(Outside::World(world), clock, waker)
+    }
+
+    fn with_outside(
+        outside: Outside,
+        clock: Box<dyn Clock>,
+        waker: Arc<Waker>,
+    ) -> Result<Self, NewError> {
         Ok(Self {
-            backend: choice.make(&waker)?,
-            choice,
+            backend: outside.make_backend(&waker)?,
+            outside,
             core: Core::new(),
-            clock: Box::new(MonotonicClock::new()),
-            catcher: Catcher::new(Arc::clone(&waker)),
+            clock,
             last: [None; 64],
             waker,
             shared: None,
@@ -84,7 +98,7 @@ impl<S> EventLoop<S> {
     ///
     /// The loop owns the source. Several events share one if they are given clones of an `Rc` of
     /// it; they run in the order in which they were added.
-    pub fn io<F: AsFd + 'static>(
+    pub fn io<F: Source + 'static>(
         &mut self,
         source: F,
         interest: Interest,
@@ -313,9 +327,9 @@ impl<S> EventLoop<S> {
         }
         if woken {
             self.core.count_wakeup();
-            self.catcher.take(|signal, came| {
-                self.last[signal.index()] = Some(came.last);
-                self.core.catch(signal, came.count);
+            self.outside.take(|signal, count, last| {
+                self.last[signal.index()] = last;
+                self.core.catch(signal, count);
             });
             self.take_posted();
         }

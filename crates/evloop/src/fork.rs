@@ -1,11 +1,10 @@
 //! The kernel's side of a loop, made anew: in a forked child, and to be rid of what cannot be
 //! deleted.
 
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use evloop_backend::ControlError;
-use evloop_catcher::{Catcher, ForkStamp};
+use evloop_catcher::ForkStamp;
 use evloop_pipe::Waker;
 use rustix::io::Errno;
 
@@ -35,15 +34,9 @@ impl<S> EventLoop<S> {
     /// `event_reinit`.
     pub fn after_fork(&mut self) -> Result<(), NewError> {
         let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
-        self.backend = self.choice.make(&waker)?;
+        self.backend = self.outside.make_backend(&waker)?;
         self.stamp = ForkStamp::new();
-        let catcher = Catcher::new(Arc::clone(&waker));
-        for signal in self.core.caught() {
-            // What could be caught in the parent can be caught here.
-            let watched = catcher.watch(signal);
-            debug_assert!(watched.is_ok(), "{watched:?}");
-        }
-        self.catcher = catcher;
+        self.outside = self.outside.renewed(&waker, self.core.caught());
         // A wakeup that was on its way is not lost.
         waker.wake();
         self.adopt_waker(Arc::clone(&waker));
@@ -56,7 +49,7 @@ impl<S> EventLoop<S> {
     /// that was closed behind the loop's back while a duplicate of it lives is reported for ever,
     /// and its number is no longer there to be deleted.
     pub(crate) fn renew_backend(&mut self) -> Result<(), NewError> {
-        self.backend = self.choice.make(&self.waker)?;
+        self.backend = self.outside.make_backend(&self.waker)?;
         self.restore();
         Ok(())
     }
@@ -66,13 +59,14 @@ impl<S> EventLoop<S> {
         let Self {
             core,
             backend,
+            outside,
             waker,
             ..
         } = self;
-        let own = waker.as_fd().as_raw_fd();
+        let own = outside.waker_fd(waker);
         core.restore_fds(|fd, token, interest, trigger| {
             // Of a source that was closed behind the loop's back, the new waker may have the number.
-            if fd == own {
+            if Some(fd) == own {
                 return Err(Errno::BADF.raw_os_error());
             }
             backend

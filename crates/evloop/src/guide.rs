@@ -1,4 +1,4 @@
-//! The guide: ten short chapters, from one timer to several loops.
+//! The guide: eleven short chapters, from one timer to a tested server.
 //!
 //! Each has an example that runs as it stands. Read in order they need nothing else; what is used is
 //! explained when it comes up first. The [crate's page](crate) is for looking things up.
@@ -13,6 +13,7 @@
 //! 8. [Errors and panics](chapter_8): what can go wrong, and what is left then.
 //! 9. [Threads](chapter_9): using a loop from elsewhere.
 //! 10. [Several loops, and fork](chapter_10).
+//! 11. [Testing a server](chapter_11), for an hour, in milliseconds.
 
 #[doc = include_str!("guide/chapter_1.md")]
 pub mod chapter_1 {}
@@ -43,3 +44,6 @@ pub mod chapter_9 {}
 
 #[doc = include_str!("guide/chapter_10.md")]
 pub mod chapter_10 {}
+
+#[doc = include_str!("guide/chapter_11.md")]
+pub mod chapter_11 {}

@@ -5,7 +5,7 @@
 //! and calls its callback with a [`Cx`]: `cx.state`, what the program shares between its callbacks,
 //! and `cx.events`, the loop itself, to add, change and delete events from within.
 //!
-//! The [guide] leads through all of it in ten short chapters, from one timer to several loops.
+//! The [guide] leads through all of it in eleven short chapters, from one timer to a tested server.
 //!
 //! # Examples
 //!
@@ -25,12 +25,11 @@
 //! fn echo(cx: &mut Cx<'_, App>, mut peer: &TcpStream, ready: Ready) {
 //!     let mut buffer = [0; 4096];
 //!     let done = match peer.read(&mut buffer) {
-//!         _ if ready.is_timeout() => true,
 //!         Ok(count @ 1..) => {
 //!             cx.state.echoed += count;
 //!             peer.write_all(&buffer[..count]).is_err()
 //!         }
-//!         Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+//!         Err(error) if error.kind() == ErrorKind::WouldBlock => ready.is_timeout(),
 //!         Ok(0) | Err(_) => true,
 //!     };
 //!     if done {
@@ -76,7 +75,8 @@
 //!
 //! # Sources
 //!
-//! The loop owns the sources (anything that is [`AsFd`](std::os::fd::AsFd) and `'static`), so what it
+//! The loop owns the sources (anything that is [`AsFd`](std::os::fd::AsFd) and `'static`, see
+//! [`Source`]), so what it
 //! waits for cannot be closed behind its back, and no raw file descriptor number is needed. It lends
 //! the source to the event's callback as `&F`, through which the standard library's types read and
 //! write. The callback of *another* event reaches it by [`EventLoop::source`], and changes what it
@@ -133,13 +133,14 @@ mod inspect;
 mod life;
 mod mailbox;
 mod new_event;
+mod outside;
 mod record;
 mod remote;
 mod sync;
 mod table;
 mod verify;
 
-pub use evloop_backend::{Capabilities, ControlError, Held, WaitError};
+pub use evloop_backend::{Capabilities, ControlError, Held, Source, WaitError, World};
 pub use evloop_catcher::{CatchError, ChildState, Origin, SignalInfo, SignalValue};
 pub use evloop_changelist::{Interest, RawFd, Ready, Trigger};
 pub use evloop_core::{

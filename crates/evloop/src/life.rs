@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use evloop_backend::Backend;
-use evloop_catcher::{Catcher, ForkStamp};
+use evloop_catcher::ForkStamp;
 use evloop_changelist::{Interest, Trigger};
 use evloop_core::{Demand, EventId, Leaving, Priority, Release, Spec};
 
 use crate::error::{AddError, IntoSourceError, RemoveError};
 use crate::event_loop::EventLoop;
 use crate::new_event::needs;
+use crate::outside::Outside;
 use crate::record::{Shared, given_back};
 
 impl<S> EventLoop<S> {
@@ -28,7 +29,7 @@ impl<S> EventLoop<S> {
         let Self {
             core,
             backend,
-            catcher,
+            outside,
             clock,
             stamp,
             ..
@@ -36,7 +37,7 @@ impl<S> EventLoop<S> {
         core.add(
             id,
             || clock.now_ns(),
-            |demand| grant(*stamp, &mut **backend, catcher, demand),
+            |demand| grant(*stamp, &mut **backend, outside, demand),
         )
         .map_err(AddError::from)
     }
@@ -119,12 +120,12 @@ impl<S> EventLoop<S> {
         let Self {
             core,
             backend,
-            catcher,
+            outside,
             stamp,
             ..
         } = self;
         core.set_interest(id, interest, |demand| {
-            grant(*stamp, &mut **backend, catcher, demand)
+            grant(*stamp, &mut **backend, outside, demand)
         })
         .map_err(AddError::from)
     }
@@ -211,7 +212,7 @@ impl<S> EventLoop<S> {
             Some(_) if self.stamp.is_child() => Ok(()),
             Some(Release::Fd(fd)) => self.backend.delete(fd).map_err(RemoveError::Control),
             Some(Release::Signal(signal)) => {
-                self.catcher.unwatch(signal).map_err(RemoveError::Catch)
+                self.outside.unwatch(signal).map_err(RemoveError::Catch)
             }
         }
     }
@@ -221,7 +222,7 @@ impl<S> EventLoop<S> {
 fn grant(
     stamp: ForkStamp,
     backend: &mut dyn Backend,
-    catcher: &Catcher,
+    outside: &Outside,
     demand: Demand,
 ) -> Result<(), AddError> {
     if stamp.is_child() {
@@ -236,6 +237,6 @@ fn grant(
         } => backend
             .add(fd, token, interest, trigger)
             .map_err(AddError::Control),
-        Demand::Signal(signal) => catcher.watch(signal).map_err(AddError::Catch),
+        Demand::Signal(signal) => outside.watch(signal),
     }
 }

@@ -2,11 +2,10 @@
 #![expect(clippy::should_implement_trait, reason = "`add` is the field's word")]
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
 use std::time::Duration;
 
-use evloop_backend::Capabilities;
+use evloop_backend::{Capabilities, Descriptor, Source};
 use evloop_changelist::{Interest, Ready, Trigger};
 use evloop_core::{Activation, EventId, Kind, Ownership, Priority, Spec};
 use evloop_signals::Signal;
@@ -144,7 +143,7 @@ impl<'a, S, W> NewEvent<'a, S, W> {
     }
 }
 
-impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
+impl<'a, S, F: Source + 'static> NewEvent<'a, S, Io<F>> {
     pub(crate) fn io(events: &'a mut EventLoop<S>, source: F, interest: Interest) -> Self {
         let waits_for = Io {
             source,
@@ -226,10 +225,12 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
             label,
             waits_for: Io { source, .. },
         } = self;
-        if let Err(reason) = events.require(interest, trigger) {
-            return Err(InsertError { reason, source });
-        }
-        let fd = source.as_fd().as_raw_fd();
+        let required = events.require(interest, trigger);
+        let number = required.and_then(|()| events.outside.number(source.descriptor()));
+        let fd = match number {
+            Ok(fd) => fd,
+            Err(reason) => return Err(InsertError { reason, source }),
+        };
         spec.kind = Kind::Io {
             fd,
             interest,
@@ -253,9 +254,14 @@ impl<'a, S, F: AsFd + 'static> NewEvent<'a, S, Io<F>> {
         }
         let added = added.and_then(|id| {
             let source = events.source::<F>(id).filter(|_| nonblocking);
-            match source.map(|source| rustix::io::ioctl_fionbio(source.as_fd(), true)) {
-                None | Some(Ok(())) => Ok(id),
-                Some(Err(errno)) => {
+            let made = match source.map(Source::descriptor) {
+                Some(Descriptor::Process(file)) => rustix::io::ioctl_fionbio(file, true),
+                // What is in another world does not block by nature.
+                Some(Descriptor::World(_)) | None => Ok(()),
+            };
+            match made {
+                Ok(()) => Ok(id),
+                Err(errno) => {
                     let source = errno.into();
                     Err((AddError::Nonblocking { fd, source }, events.undo_insert(id)))
                 }
