@@ -6,7 +6,9 @@ use evloop::{DEFERRED, EventId, Interest, Limits, Mode, Outcome, Priority, Ready
 
 use crate::support::clock::{busy, ms};
 use crate::support::files::with_input;
-use crate::support::trace::{Loop, NOBODY, Trace, io, look, new_loop, run_out, user};
+use crate::support::trace::{
+    Loop, NOBODY, Trace, io, look, new_loop, run_out, timer as timer_of, user,
+};
 
 /// Persistent events that are active, in this order.
 fn active<const N: usize>(
@@ -120,6 +122,7 @@ fn run_with_limits_runs_all_in_the_end() {
     events.set_limits(Limits {
         callbacks: Some(3),
         interval: Some(Duration::ZERO),
+        quota: Some(1),
         from: Priority::MOST_URGENT,
     });
     for _ in 0..20 {
@@ -133,6 +136,44 @@ fn run_with_limits_runs_all_in_the_end() {
         events.activate(id, Ready::READ).unwrap();
     }
     assert_eq!(look(&mut events).len(), 20);
+}
+
+/// Input that is never read makes its callback run in every turn. What is less urgent gets its share
+/// all the same, and each of it in its turn.
+#[test]
+fn quota_keeps_the_less_urgent_from_starving() {
+    let scene = |quota| {
+        let (near, _far) = with_input();
+        let mut events = new_loop();
+        events.set_limits(Limits {
+            quota,
+            ..Limits::NONE
+        });
+        let urgent = events.io(near, Interest::READ).persist();
+        urgent.priority(Priority(1)).add(io("urgent")).unwrap();
+        for (name, priority) in [("low", Priority(200)), ("lowest", Priority(255))] {
+            let timer = events.timer(Duration::ZERO).persist().priority(priority);
+            timer.add(timer_of(name)).unwrap();
+        }
+        let last = events.check().persist();
+        last.add(|cx| {
+            if cx.state.len() >= 9 {
+                cx.events.exit();
+            }
+        })
+        .unwrap();
+        let mut ran = Trace::new();
+        let outcome = events.run(&mut ran).unwrap();
+        assert_eq!(outcome, Outcome::Exit);
+        ran.truncate(9);
+        ran
+    };
+    let urgent = "urgent READ";
+    assert_eq!(scene(None), [urgent; 9]);
+    let shared = [
+        urgent, urgent, "low", urgent, urgent, "lowest", urgent, urgent, "low",
+    ];
+    assert_eq!(scene(Some(2)), shared);
 }
 
 #[test]

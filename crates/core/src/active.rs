@@ -141,6 +141,18 @@ impl ActiveQueues {
         self.most_urgent
     }
 
+    /// The most urgent priority with an active event, of those that are less urgent than this.
+    pub(crate) fn less_urgent_than(&self, priority: Priority) -> Option<Priority> {
+        let first = priority.0.checked_add(1)?;
+        let (word, bit) = (usize::from(first) / 64, first % 64);
+        let rest = self.occupied[word] & (u64::MAX << bit);
+        let words = [rest]
+            .into_iter()
+            .chain(self.occupied[word + 1..].iter().copied());
+        let (word, bits) = (word..).zip(words).find(|(_, bits)| *bits != 0)?;
+        Some(first_of(word, bits))
+    }
+
     /// The event that has been longest in the queue of this priority, if one is in it.
     #[inline]
     pub(crate) fn first(&self, priority: Priority) -> u32 {
@@ -230,9 +242,7 @@ impl ActiveQueues {
 
     fn first_occupied(&self) -> Option<Priority> {
         let word = self.occupied.iter().position(|bits| *bits != 0)?;
-        let bit = self.occupied[word].trailing_zeros();
-        let level = word * 64 + bit as usize;
-        Some(Priority(u8::try_from(level).expect("4 words of 64 bits")))
+        Some(first_of(word, self.occupied[word]))
     }
 
     /// Moves what is in the later queue to the queues of the priorities, in order.
@@ -275,4 +285,10 @@ impl ActiveQueues {
             format!("{later} events are in the later queue")
         })
     }
+}
+
+/// The most urgent priority of a word of [`ActiveQueues::occupied`] that is not 0.
+fn first_of(word: usize, bits: u64) -> Priority {
+    let level = word * 64 + bits.trailing_zeros() as usize;
+    Priority(u8::try_from(level).expect("4 words of 64 bits"))
 }

@@ -23,7 +23,8 @@
 //! 8. Read the clock once, if any timeout runs ([`Step::Time`]), and make active what is due.
 //! 9. Run the most urgent priority that has an active event ([`Step::Run`], once for each), first
 //!    come, first run, until its queue is empty or the [`Limits`] are reached. What is activated
-//!    meanwhile runs too; something more urgent ends the turn after the callback that runs.
+//!    meanwhile runs too; something more urgent ends the turn after the callback that runs. Where a
+//!    [quota](Limits::quota) is set, something less urgent goes in between when it is reached.
 //! 10. A run [`Mode::Once`] or [`Mode::NonBlocking`] goes on with the less urgent priorities in 9
 //!     and ends when nothing is active.
 //!
@@ -99,6 +100,7 @@ mod event;
 mod fd_map;
 mod inspect;
 mod life;
+mod limits;
 mod report;
 mod run;
 mod slab;
@@ -163,6 +165,12 @@ pub struct Core<T> {
     /// A callback has run in this run, internal events and watchers aside.
     has_run: bool,
     limits: Limits,
+    /// The limits limit something.
+    is_limited: bool,
+    /// How many callbacks in a row went ahead of something less urgent.
+    overtakes: u32,
+    /// Whose turn it was when the quota was reached last.
+    yielded_to: Priority,
     /// When the first callback of this turn that the limits are for began, and how many have.
     began: Option<(u64, u32)>,
     /// How many events were deferred in this turn.
@@ -201,6 +209,9 @@ impl<T> Core<T> {
             requests: Requests::default(),
             has_run: false,
             limits: Limits::NONE,
+            is_limited: false,
+            overtakes: 0,
+            yielded_to: Priority::MOST_URGENT,
             began: None,
             deferred: 0,
             coming_wait: None,

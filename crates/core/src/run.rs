@@ -51,12 +51,12 @@ pub enum Outcome {
     Done,
 }
 
-/// How long a turn may run callbacks before the kernel is asked again. What has not run stays
-/// active.
+/// How long a turn may run callbacks before the kernel is asked again, and how often the less
+/// urgent go first. What has not run stays active.
 ///
 /// # Compared with libevent
 ///
-/// `event_config_set_max_dispatch_interval`.
+/// `event_config_set_max_dispatch_interval`. It has no quota: there the less urgent can starve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// So many callbacks in a turn at the most; `None`: as many as there are. 0 counts as 1.
@@ -64,8 +64,17 @@ pub struct Limits {
     /// No further callback when those of this turn took so long; `None`: however long. Costs a
     /// reading of the clock before each callback.
     pub interval: Option<Duration>,
-    /// The limits are for this priority and the less urgent.
+    /// The limits of callbacks and interval are for this priority and the less urgent.
     pub from: Priority,
+    /// Keeps the less urgent from starving: after so many callbacks in a row that went ahead of
+    /// something less urgent, one that is less urgent goes first; `None`: it waits for as long as
+    /// there is something more urgent. 0 counts as 1.
+    ///
+    /// The priorities that wait take turns, so an event that is first in its queue runs after at
+    /// most `n * (quota + 1)` callbacks, where `n` priorities wait. Something urgent waits for one
+    /// callback more, at most, and that no sooner than after `quota` others. The quota is for all
+    /// priorities, and goes on from turn to turn and from run to run.
+    pub quota: Option<u32>,
 }
 
 impl Limits {
@@ -74,6 +83,7 @@ impl Limits {
         callbacks: None,
         interval: None,
         from: Priority::MOST_URGENT,
+        quota: None,
     };
 
     /// Whether there are limits for a priority.
@@ -115,6 +125,8 @@ impl<T> Core<T> {
     /// `event_config_set_max_dispatch_interval`, once and for all.
     pub const fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+        self.is_limited =
+            limits.callbacks.is_some() || limits.interval.is_some() || limits.quota.is_some();
     }
 
     /// Ends the run at the top of the next turn; the callbacks of this one run before.

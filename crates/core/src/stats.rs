@@ -42,6 +42,8 @@ pub struct Stats {
     pub timer_callbacks: u64,
     /// Of these, with a signal among the reasons.
     pub signal_callbacks: u64,
+    /// How often the [quota](crate::Limits::quota) let something go ahead of what is more urgent.
+    pub yields: u64,
     /// Timeouts that were found expired more than [`LATE`] after their deadline.
     pub late_timers: u64,
     /// Deliveries of signals.

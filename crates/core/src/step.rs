@@ -11,9 +11,8 @@ use evloop_changelist::{Interest, Ready};
 use crate::Core;
 use crate::error::Reentrant;
 use crate::event::{Priority, State};
-use crate::run::{Limits, Mode, Outcome};
+use crate::run::{Mode, Outcome};
 use crate::slab::EventId;
-use crate::timeout::nanoseconds;
 
 /// What the front is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +198,13 @@ impl<T> Core<T> {
     fn dispatch(&mut self) -> Option<Step> {
         match self.next() {
             Next::Run(level) => return Some(self.run(level)),
+            Next::Yield(level) => {
+                // It does not decide which level the turn is for.
+                let level_of_turn = self.level;
+                let step = self.run(level);
+                self.level = level_of_turn;
+                return Some(step);
+            }
             Next::Time => return Some(Step::Time),
             Next::Done if self.is_work_done() => return Some(self.done(Outcome::Done)),
             Next::Done | Next::Leave => {}
@@ -288,38 +294,9 @@ impl<T> Core<T> {
             None => Next::Done,
             // Something more urgent came, or the level is done.
             Some(urgent) if self.level.is_some_and(|level| level != urgent) => Next::Done,
-            Some(urgent) if self.limits.are_for(urgent) => self.within_limits(urgent),
+            Some(urgent) if self.is_limited => self.next_within_limits(urgent),
             Some(urgent) => Next::Run(urgent),
         }
-    }
-
-    /// Runs an event of this level, unless this turn has had its share of callbacks.
-    fn within_limits(&mut self, level: Priority) -> Next {
-        let Limits {
-            callbacks,
-            interval,
-            ..
-        } = self.limits;
-        let (began_ns, ran) = match self.began {
-            Some(began) => began,
-            None if interval.is_some() && !self.now_is_fresh => return Next::Time,
-            None => (self.now_ns, 0),
-        };
-        if ran > 0 {
-            if callbacks.is_some_and(|callbacks| ran >= callbacks) {
-                return Next::Limit;
-            }
-            if let Some(interval) = interval {
-                if !self.now_is_fresh {
-                    return Next::Time;
-                }
-                if self.now_ns - began_ns >= nanoseconds(interval) {
-                    return Next::Limit;
-                }
-            }
-        }
-        self.began = Some((began_ns, ran.saturating_add(1)));
-        Next::Run(level)
     }
 
     /// Whether a run that ends when its work is done has done it, where nothing is active any more.
@@ -409,9 +386,11 @@ impl<T> Core<T> {
 }
 
 /// See [`Core::next`].
-enum Next {
+pub(crate) enum Next {
     /// The first event of this level.
     Run(Priority),
+    /// The first event of this level, ahead of something more urgent.
+    Yield(Priority),
     /// Nothing: all that this turn is for has run.
     Done,
     /// Nothing: the turn was cut short.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evloop_changelist::{Interest, Ready, Token, Trigger};
 use evloop_core::{
-    Core, Demand, EventId, Kind, LATE, Limits, Mode, Ownership, Peak, Peaks, Priority, Spec, Step,
+    Core, Demand, EventId, Kind, LATE, Limits, Mode, Ownership, Peak, Peaks, Spec, Step,
 };
 
 type Loop = Core<String>;
@@ -295,8 +295,7 @@ fn turn_that_the_limits_end_is_counted() {
     let mut core = Loop::new();
     core.set_limits(Limits {
         callbacks: Some(2),
-        interval: None,
-        from: Priority::MOST_URGENT,
+        ..Limits::NONE
     });
     for _ in 0..5 {
         let id = core.insert(Spec::new(Kind::Plain), String::new()).unwrap();

@@ -3,6 +3,8 @@
 //! have called the same callbacks, for the same reasons, in the same order.
 #![expect(clippy::unwrap_used, reason = "a failing test is the report")]
 
+#[path = "model/fairness.rs"]
+mod fairness;
 #[path = "model/kernel.rs"]
 mod kernel;
 #[path = "model/naive.rs"]
@@ -12,7 +14,8 @@ use std::time::Duration;
 
 use evloop_changelist::{Interest, Ready, Trigger};
 use evloop_core::{
-    Activation, Core, EventId, EventInfo, Kind, Mode, Outcome, Ownership, Priority, Spec, Step,
+    Activation, Core, EventId, EventInfo, Kind, Limits, Mode, Outcome, Ownership, Priority, Spec,
+    Step,
 };
 use evloop_signals::Signal;
 use proptest::collection::vec;
@@ -41,6 +44,8 @@ pub(crate) enum Op {
     Advance(u64),
     /// A timeout is a common one from now on, which changes nothing but costs.
     Common(Duration),
+    /// How often the most urgent go first while others wait.
+    Quota(Option<u32>),
     Exit,
     Break,
     Rescan,
@@ -112,6 +117,10 @@ impl Real {
             Op::Raise(signal, count) => kernel.raise(signal, count),
             Op::Advance(ns) => kernel.now_ns += ns,
             Op::Common(timeout) => core.common_timeout(timeout),
+            Op::Quota(quota) => core.set_limits(Limits {
+                quota,
+                ..Limits::NONE
+            }),
             Op::Exit => core.exit(),
             Op::Break => core.break_loop(),
             Op::Rescan => core.rescan(),
@@ -250,6 +259,10 @@ fn any_priority() -> impl Strategy<Value = Priority> {
     prop_oneof![2 => Just(Priority::NORMAL), 1 => (0..3_u8).prop_map(Priority)]
 }
 
+fn any_quota() -> impl Strategy<Value = Option<u32>> {
+    proptest::option::weighted(0.8, 0..3_u32)
+}
+
 fn any_kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         3 => (0..FDS, any_interest(), any::<bool>()).prop_map(|(fd, interest, owned)| Kind::Io {
@@ -298,6 +311,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (any_signal(), 1..4_u64).prop_map(|(signal, count)| Op::Raise(signal, count)),
         1 => (0..30_u64).prop_map(Op::Advance),
         1 => any_timeout().prop_map(Op::Common),
+        1 => any_quota().prop_map(Op::Quota),
         1 => prop_oneof![Just(Op::Exit), Just(Op::Break), Just(Op::Rescan)],
     ]
 }
@@ -336,6 +350,7 @@ fn any_queue_op() -> impl Strategy<Value = Op> {
         2 => n().prop_map(|n| Op::ActivateLater(n, Ready::WRITE)),
         1 => n().prop_map(Op::Delete),
         1 => (n(), 0..3_u8).prop_map(|(n, priority)| Op::SetPriority(n, Priority(priority))),
+        1 => any_quota().prop_map(Op::Quota),
         1 => prop_oneof![Just(Op::Exit), Just(Op::Break), Just(Op::Rescan)],
     ]
 }

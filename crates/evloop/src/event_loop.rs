@@ -181,7 +181,8 @@ impl<S> EventLoop<S> {
         now_ns
     }
 
-    /// Limits what one turn may run before the kernel is asked again.
+    /// Limits what one turn may run before the kernel is asked again, and how long the less urgent
+    /// may be kept waiting by the more urgent ([`Limits::quota`]).
     ///
     /// # Compared with libevent
     ///

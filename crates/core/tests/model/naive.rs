@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evloop_changelist::Ready;
-use evloop_core::{Kind, Mode, Outcome, Spec};
+use evloop_core::{Kind, Mode, Outcome, Priority, Spec};
 use evloop_signals::Signal;
 
+use crate::fairness::Fairness;
 use crate::{Called, Op, Script, WAITS};
 
 struct Event {
@@ -40,6 +41,7 @@ pub(crate) struct Naive {
     exit: bool,
     stop: bool,
     rescan: bool,
+    fairness: Fairness,
 }
 
 impl Naive {
@@ -129,6 +131,7 @@ impl Naive {
             }
             Op::Advance(ns) => self.now_ns += ns,
             Op::Common(_) => {}
+            Op::Quota(quota) => self.fairness.quota = quota,
             Op::Exit => self.exit = true,
             Op::Break => self.stop = true,
             Op::Rescan => self.rescan = true,
@@ -171,12 +174,17 @@ impl Naive {
                 if self.stop || std::mem::take(&mut self.rescan) {
                     continue 'run;
                 }
-                let Some(next) = self.next() else { break };
-                let priority = self.events[next].spec.priority;
-                if !all_levels && *level.get_or_insert(priority) != priority {
+                let Some(mut next) = self.next() else { break };
+                let urgent = self.events[next].spec.priority;
+                if !all_levels && level.is_some_and(|level| level != urgent) {
                     break;
                 }
-                level = Some(priority);
+                let active = self.events.iter().filter(|event| event.active.is_some());
+                let levels = active.map(|event| event.spec.priority).collect();
+                match self.fairness.yields_to(urgent, levels) {
+                    Some(other) => next = self.first_of(other),
+                    None => level = Some(urgent),
+                }
                 has_run = true;
                 trace.push(self.call(next, script));
             }
@@ -333,6 +341,14 @@ impl Naive {
             }
             event.activate(Ready::TIMEOUT, self.clock);
         }
+    }
+
+    fn first_of(&self, priority: Priority) -> usize {
+        (0..self.events.len())
+            .filter(|n| self.events[*n].active.is_some())
+            .filter(|n| self.events[*n].spec.priority == priority)
+            .min_by_key(|n| self.events[*n].active)
+            .unwrap()
     }
 
     fn next(&self) -> Option<usize> {

@@ -295,10 +295,16 @@ fn any_limits() -> impl Strategy<Value = Limits> {
         option::of(1..4_u32),
         option::of(any_timeout()),
         any_priority(),
+        option::of(1..4_u32),
     );
     prop_oneof![
         2 => Just(Limits::NONE),
-        1 => limits.prop_map(|(callbacks, interval, from)| Limits { callbacks, interval, from }),
+        1 => limits.prop_map(|(callbacks, interval, from, quota)| Limits {
+            callbacks,
+            interval,
+            from,
+            quota,
+        }),
     ]
 }
 
