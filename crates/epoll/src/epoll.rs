@@ -8,6 +8,8 @@ use std::time::Duration;
 use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
 use evloop_changelist::{Entry, Interest, Op, RawFd, Ready, Token, Trigger};
 use libc::epoll_event;
+use rustix::event::epoll::{self, CreateFlags};
+use rustix::io::{DupFlags, Errno};
 
 use crate::apply::{apply, event, tell};
 use crate::fdinfo;
@@ -43,11 +45,7 @@ impl Epoll {
     ///
     /// The limit of open file descriptors, or of memory, is reached.
     pub fn new() -> Result<Self, CreateError> {
-        use rustix::event::epoll::{CreateFlags, create};
-
-        let epoll = create(CreateFlags::CLOEXEC).map_err(|errno| CreateError {
-            source: errno.into(),
-        })?;
+        let epoll = create()?;
         let growth = Growth::new();
         Ok(Self {
             epoll,
@@ -55,6 +53,21 @@ impl Epoll {
             growth,
             resolution: Resolution::Nanosecond,
         })
+    }
+
+    /// Replaces the instance by a new one that holds nothing, under the same number.
+    ///
+    /// To a program that handles file descriptors by number, one that moves is a danger: it may have
+    /// just closed the number that the new instance would get, and be about to put another file
+    /// there. For a moment there are two instances. What shares the old one, a parent or a child,
+    /// keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new); then nothing has changed.
+    pub fn renew(&mut self) -> Result<(), CreateError> {
+        let fresh = create()?;
+        rustix::io::dup3(&fresh, &mut self.epoll, DupFlags::CLOEXEC).map_err(CreateError::of)
     }
 
     /// Gives the array the length that it should have. Allocates only when that is another one.
@@ -154,12 +167,25 @@ impl fmt::Debug for Epoll {
     }
 }
 
+/// An instance for a new backend, or in the place of another.
+fn create() -> Result<OwnedFd, CreateError> {
+    epoll::create(CreateFlags::CLOEXEC).map_err(CreateError::of)
+}
+
 /// There is no epoll instance to be had.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CreateError {
     /// The kernel's reason: `EMFILE`, `ENFILE` or `ENOMEM`.
     pub source: io::Error,
+}
+
+impl CreateError {
+    fn of(errno: Errno) -> Self {
+        Self {
+            source: errno.into(),
+        }
+    }
 }
 
 impl fmt::Display for CreateError {

@@ -181,3 +181,22 @@ fn a_change_that_came_to_nothing_is_not_told() {
     assert_eq!(look(&mut epoll, &[nothing]), []);
     assert_eq!(held(&epoll), HashMap::new());
 }
+
+#[test]
+fn a_renewed_instance_holds_nothing_and_keeps_its_number() {
+    let fd = ready_eventfd();
+    let mut epoll = Epoll::new().unwrap();
+    epoll
+        .add(fd.as_raw_fd(), A, Interest::READ, Trigger::Level)
+        .unwrap();
+    let number = epoll.as_fd().as_raw_fd();
+    // The file lives on in a duplicate, and its number is free for the next to come.
+    let _duplicate = fcntl_dupfd_cloexec(&fd, number + 1).unwrap();
+    drop(fd);
+    epoll.renew().unwrap();
+    assert_eq!(epoll.as_fd().as_raw_fd(), number);
+    assert_eq!(held(&epoll), HashMap::new());
+    assert_eq!(look(&mut epoll, &[]), []);
+    let flags = fcntl_getfd(&epoll).unwrap();
+    assert!(flags.contains(FdFlags::CLOEXEC));
+}
