@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use core::iter;
 
 use evloop_changelist::Ready;
 
@@ -128,6 +129,15 @@ impl ActiveQueues {
 
     pub(crate) const fn reset_most(&mut self) {
         self.most = self.len;
+    }
+
+    /// How many events are in the later queue. `O(n)` in them.
+    pub(crate) fn later<T>(&self, events: &Slab<T>) -> usize {
+        let first = Some(self.later.head).filter(|slot| *slot != NONE);
+        iter::successors(first, |slot| {
+            Some(events[*slot].next).filter(|next| *next != NONE)
+        })
+        .count()
     }
 
     #[inline]

@@ -72,6 +72,13 @@ impl<T> Core<T> {
         self.events.len()
     }
 
+    /// How many events are active, those that were activated for the next turn among them. `O(1)`,
+    /// and `O(n)` in the latter.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.active.len() + self.active.later(&self.events)
+    }
+
     /// How many timeouts run.
     #[must_use]
     pub fn timers(&self) -> usize {

@@ -42,10 +42,21 @@ impl<T> Core<T> {
         self.fds.changes()
     }
 
+    /// Says in the middle of [`Step::Wait`] that [`Core::changes`] were taken away to be told. For a
+    /// front that others may call while it waits: what they change is for the next wait.
+    ///
+    /// Does nothing at another time.
+    pub fn told(&mut self) {
+        if self.phase == Phase::Waiting {
+            self.fds.commit();
+            self.phase = Phase::Told;
+        }
+    }
+
     /// Answers [`Step::Wait`]: the kernel was told the changes, and the wait is over (or failed).
     /// To be called before its results are reported.
     pub fn waited(&mut self) {
-        self.fds.commit();
+        self.told();
         self.check.rewind();
         for position in 0..self.always.len() {
             let slot = self.always[position];

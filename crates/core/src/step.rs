@@ -63,6 +63,8 @@ pub(crate) enum Phase {
     BeforeWait,
     /// The front waits.
     Waiting,
+    /// The front waits, and has told the changes: what is recorded from now on is for the next wait.
+    Told,
     /// What the wait brought has been reported; the check watchers run.
     Waited,
     /// Timeouts expire next.
@@ -163,7 +165,7 @@ impl<T> Core<T> {
                     self.phase = Phase::Waiting;
                     return Step::Wait(timeout.finite());
                 }
-                Phase::Waiting => {
+                Phase::Waiting | Phase::Told => {
                     debug_assert!(false, "the front has not said that it waited");
                     self.waited();
                 }

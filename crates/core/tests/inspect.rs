@@ -207,6 +207,21 @@ fn timer_is_late_when_it_is_found_more_than_a_millisecond_after_its_deadline() {
     assert_eq!(core.stats().late_timers, 1);
 }
 
+#[test]
+fn events_for_the_next_turn_are_among_the_active() {
+    let mut core = Loop::new();
+    let ids = [4, 5, 6].map(|fd| added(&mut core, persistent(read(fd))));
+    assert_eq!(core.active(), 0);
+    core.activate(ids[0], Ready::READ).unwrap();
+    core.activate_later(ids[1], Ready::READ).unwrap();
+    core.activate_later(ids[2], Ready::READ).unwrap();
+    assert_eq!(core.active(), 3);
+    core.delete(ids[1]).unwrap();
+    assert_eq!(core.active(), 2);
+    look(&mut core, 0, |_, _| ());
+    assert_eq!(core.active(), 0);
+}
+
 /// Pending, active, timers and file descriptors.
 fn marks(peaks: Peaks) -> [usize; 4] {
     [peaks.pending, peaks.active, peaks.timers, peaks.fds]

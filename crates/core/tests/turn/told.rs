@@ -1,9 +1,9 @@
 //! What the kernel is told of changes of interest, and what it is not.
 
 use evloop_changelist::{EpollOp, Interest, Op, Ready, Trigger};
-use evloop_core::{Kind, Mode, Ownership, Spec};
+use evloop_core::{Kind, Mode, Ownership, Spec, Step};
 
-use super::{FIRST, Loop, READ, added, modify, persistent, refused, steps, told};
+use super::{FIRST, Loop, READ, added, granted, modify, persistent, refused, steps, told};
 
 #[test]
 fn level_triggered_add_again_costs_nothing_where_the_file_is_owned() {
@@ -116,4 +116,23 @@ fn kept_delete_is_taken_back_by_its_first_report() {
         })]
     );
     assert_eq!(core.held().count(), 0);
+}
+
+#[test]
+fn what_changes_while_the_changes_are_away_is_for_the_next_wait() {
+    let mut core = Loop::new();
+    let first = added(&mut core, persistent(READ));
+    core.set_interest(first, Interest::WRITE, granted).unwrap();
+    core.begin(Mode::StayOnEmpty).unwrap();
+    assert_eq!(core.step(), Step::Wait(None));
+    assert_eq!(core.changes().len(), 1);
+    core.told();
+    // Another thread comes in.
+    core.set_interest(first, Interest::READ, granted).unwrap();
+    core.waited();
+    let changes: Vec<_> = core.changes().iter().map(|entry| entry.change).collect();
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].held(), Interest::WRITE);
+    assert_eq!(changes[0].op(), modify(Interest::READ));
+    core.abort();
 }
