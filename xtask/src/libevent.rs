@@ -7,7 +7,6 @@
 
 mod abi;
 mod args;
-mod asan;
 mod bindings;
 mod check;
 mod install;

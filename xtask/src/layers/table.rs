@@ -66,7 +66,7 @@ pub(super) const LAYERS: &[Layer] = &[
         is_pure: false,
         uses: &["evloop-changelist", "evloop-signals"],
         packages: &["bitflags"],
-        by_feature: &["proptest"],
+        by_feature: &[],
     },
     Layer {
         package: "evloop-epoll",
@@ -104,6 +104,22 @@ pub(super) const LAYERS: &[Layer] = &[
             "evloop-timers",
         ],
         packages: &["bitflags", "rustix"],
+        by_feature: &[],
+    },
+    Layer {
+        package: "evloop-libevent",
+        is_pure: false,
+        uses: &[
+            "evloop-backend",
+            "evloop-catcher",
+            "evloop-changelist",
+            "evloop-core",
+            "evloop-epoll",
+            "evloop-pipe",
+            "evloop-poll",
+            "evloop-signals",
+        ],
+        packages: &["libc"],
         by_feature: &[],
     },
 ];

@@ -1,0 +1,221 @@
+//! Item 9 of the turn: runs the callback of an event, with nothing in hand.
+#![expect(
+    unsafe_code,
+    reason = "callbacks are functions of C, reached through events in C's memory"
+)]
+
+use std::ffi::{c_int, c_short, c_void};
+use std::ptr;
+
+use evloop_changelist::Ready;
+use evloop_core::{Activation, EventId};
+
+use crate::abi::{
+    CLOSURE_EVENT_FINALIZE, CLOSURE_EVENT_FINALIZE_FREE, CLOSURE_FINALIZE, CLOSURE_SELF,
+    EVLIST_ACTIVE, EVLIST_ACTIVE_LATER, EVLIST_FINALIZING, EVLIST_THERE, Event, EventCallback,
+    EventFn, FinalizeFn, SelfFn,
+};
+use crate::base::{State, Subject};
+use crate::lock::Entered;
+use crate::{debug, mm};
+
+/// What is to be called, taken out of the memory that holds it: the callback may free that.
+enum Call {
+    Event(Option<EventFn>, c_int, c_short, *mut c_void),
+    Itself(Option<SelfFn>, *mut EventCallback, *mut c_void),
+    Finalize(Option<FinalizeFn>, *mut Event, *mut c_void),
+    /// As `Finalize`, and the memory of the event is freed after.
+    FinalizeAndFree(Option<FinalizeFn>, *mut Event, *mut c_void),
+}
+
+impl Call {
+    /// Calls it.
+    ///
+    /// # Safety
+    ///
+    /// What is called is what the program has assigned, with the argument that it is to have.
+    unsafe fn run(self) {
+        match self {
+            Self::Event(Some(function), fd, result, argument) => {
+                // SAFETY: the caller vouches for function and argument.
+                unsafe { function(fd, result, argument) }
+            }
+            Self::Itself(Some(function), callback, argument) => {
+                // SAFETY: as above.
+                unsafe { function(callback, argument) }
+            }
+            Self::Finalize(Some(function), event, argument) => {
+                // SAFETY: as above.
+                unsafe { function(event, argument) }
+            }
+            Self::FinalizeAndFree(function, event, argument) => {
+                if let Some(function) = function {
+                    // SAFETY: as above.
+                    unsafe { function(event, argument) };
+                }
+                // SAFETY: the event came from `event_new` and is not used any more: who asked for
+                // this finalizer said so.
+                unsafe { mm::event_mm_free_(event.cast()) };
+            }
+            // libevent would jump to null here.
+            Self::Event(None, ..) | Self::Itself(None, ..) | Self::Finalize(None, ..) => {}
+        }
+    }
+}
+
+/// A finalizer that was taken out of its base.
+pub(crate) struct Finalizer(Call);
+
+impl Finalizer {
+    pub(crate) fn run(self) {
+        // SAFETY: the program has asked for the finalizer to be called, in the loop or at its end.
+        unsafe { self.0.run() };
+    }
+}
+
+impl State {
+    /// The callback that a slot is of.
+    ///
+    /// `None` where the slot is of nothing in C, and where the program has assigned the event anew
+    /// while it was pending: then the slot is left over.
+    pub(crate) fn callback<'a>(&self, id: EventId) -> Option<&'a EventCallback> {
+        let Subject { callback, .. } = *self.core.payload(id)?;
+        if self.keeper == Some(id) {
+            return None;
+        }
+        // SAFETY: the pointer must be that of a callback that is not freed yet: by libevent's rule a
+        // program deletes an event before it frees its memory, and then there is no slot.
+        let callback = unsafe { callback.as_ref() };
+        (callback.id.get() == id.to_bits()).then_some(callback)
+    }
+
+    /// The event that a slot is of.
+    pub(crate) fn event<'a>(&self, id: EventId) -> Option<&'a Event> {
+        let event = self.callback(id)?.event()?;
+        // SAFETY: as in `State::callback`: this callback is the first part of an event.
+        unsafe { event.as_ref() }
+    }
+}
+
+impl Entered<'_> {
+    /// Runs what is active.
+    pub(crate) fn call(mut self, activation: Activation) -> Self {
+        let base = self.base();
+        let id = activation.id;
+        let Some(callback) = self.callback(id) else {
+            self.free_slot(id);
+            let left = self.core.finish(id, None);
+            debug_assert!(left.is_none_or(|left| left.release.is_none()));
+            return self;
+        };
+        let call = self.begin(callback, &activation);
+        self.current = callback;
+        self.current_event = callback.event().unwrap_or(ptr::null());
+        self.runs += 1;
+        drop(self);
+        // SAFETY: the program has assigned the function and its argument to this callback.
+        unsafe { call.run() };
+        let mut state = base.enter();
+        state.current = ptr::null();
+        state.current_event = ptr::null();
+        if state.waiters > 0 {
+            base.lock.broadcast();
+        }
+        if let Some(left) = state.core.finish(id, None) {
+            if left.payload.is_some_and(|subject| subject.is_inserted) {
+                state.counts.inserted -= 1;
+            }
+            // In a child the kernel's side is the parent's, until it is made anew.
+            if !state.stamp.is_child() {
+                state.release(base, left.release);
+            }
+        }
+        state
+    }
+
+    /// The finalizer that a slot is active for.
+    pub(crate) fn finalizer(&mut self, callback: &EventCallback, id: EventId) -> Finalizer {
+        Finalizer(self.begin(
+            callback,
+            &Activation {
+                id,
+                ready: Ready::empty(),
+                count: 0,
+                left: 0,
+                errno: 0,
+            },
+        ))
+    }
+
+    /// Prepares what is active to be called: what was one-shot is not pending any more.
+    fn begin(&mut self, callback: &EventCallback, activation: &Activation) -> Call {
+        let argument = callback.argument.get();
+        let function = callback.function.get();
+        let closure = callback.closure.get();
+        callback.clear(EVLIST_ACTIVE | EVLIST_ACTIVE_LATER);
+        if closure == CLOSURE_SELF || closure == CLOSURE_FINALIZE {
+            if closure == CLOSURE_FINALIZE {
+                callback.clear(EVLIST_FINALIZING);
+            }
+            return Call::Itself(
+                function.itself(),
+                ptr::from_ref(callback).cast_mut(),
+                argument,
+            );
+        }
+        let Some(event) = self.event(activation.id) else {
+            return Call::Itself(None, ptr::null_mut(), argument);
+        };
+        let pointer = ptr::from_ref(event).cast_mut();
+        match closure {
+            CLOSURE_EVENT_FINALIZE => {
+                callback.clear(EVLIST_FINALIZING);
+                debug::teardown(event);
+                Call::Finalize(function.finalize(), pointer, argument)
+            }
+            CLOSURE_EVENT_FINALIZE_FREE => {
+                callback.clear(EVLIST_FINALIZING);
+                debug::teardown(event);
+                Call::FinalizeAndFree(function.finalize(), pointer, argument)
+            }
+            _ => {
+                let result = self.begin_event(event, activation);
+                Call::Event(function.event(), event.fd.get(), result, argument)
+            }
+        }
+    }
+
+    /// The part of [`Entered::begin`] for events proper; what the event is told.
+    fn begin_event(&mut self, event: &Event, activation: &Activation) -> c_short {
+        let has_edges = self.base().method.has_edges();
+        let result = event.result.replace(0) | event.told(activation.ready, has_edges);
+        let Some(info) = self.core.info(activation.id) else {
+            return result;
+        };
+        let is_over = if info.persistent {
+            // Activated though not pending; or with a timeout of nothing, which libevent does not
+            // start again.
+            let is_spent = activation.ready.contains(Ready::TIMEOUT)
+                && info.timeout.is_some_and(|timeout| timeout.is_zero());
+            !info.pending || is_spent
+        } else {
+            false
+        };
+        if is_over && activation.left == 0 {
+            self.remove(event, activation.id);
+            debug::deleted(event);
+        } else if !info.persistent {
+            event.callback.clear(EVLIST_THERE);
+            if activation.left > 0 {
+                event.callback.set(EVLIST_ACTIVE);
+            }
+            if let Some(subject) = self.core.payload_mut(activation.id)
+                && std::mem::take(&mut subject.is_inserted)
+            {
+                self.counts.inserted -= 1;
+            }
+            debug::deleted(event);
+        }
+        result
+    }
+}

@@ -1,0 +1,190 @@
+//! A base's lock: the program's own functions, called through libevent's tables.
+//!
+//! A base has a lock if the program has set such functions before it made the base
+//! (`evthread_use_pthreads`), and did not ask for none. Whoever calls into a base enters it: takes the
+//! lock, if there is one, and borrows the state. The borrow never outlives the call, and is given up,
+//! with the lock, around every callback and around the wait.
+#![expect(unsafe_code, reason = "the program's functions are C")]
+
+use std::cell::RefMut;
+use std::ffi::{c_uint, c_void};
+use std::ops::{Deref, DerefMut};
+use std::ptr;
+
+use crate::base::{Base, State};
+use crate::host::host;
+
+/// The lock of a base and the condition that callbacks have ended; null where there is none.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    lock: *mut c_void,
+    condition: *mut c_void,
+}
+
+/// `EVTHREAD_LOCKTYPE_RECURSIVE`: a function that a base calls with the lock in hand may call others.
+const RECURSIVE: c_uint = 1;
+
+impl Lock {
+    /// No lock.
+    pub(crate) const NONE: Self = Self {
+        lock: ptr::null_mut(),
+        condition: ptr::null_mut(),
+    };
+
+    /// A lock by the program's functions; `Some(NONE)` if it has set none, `None` if they fail.
+    pub(crate) fn new() -> Option<Self> {
+        let Some(alloc) = host().locks().and_then(|fns| fns.alloc) else {
+            return Some(Self::NONE);
+        };
+        // SAFETY: the function was set to be called like this, by evthread's contract.
+        let lock = unsafe { alloc(RECURSIVE) };
+        if lock.is_null() {
+            return None;
+        }
+        let mut new = Self {
+            lock,
+            condition: ptr::null_mut(),
+        };
+        if let Some(alloc) = host().conditions().and_then(|fns| fns.alloc) {
+            // SAFETY: as above; 0 is the one kind that there is.
+            new.condition = unsafe { alloc(0) };
+            if new.condition.is_null() {
+                return None;
+            }
+        }
+        Some(new)
+    }
+
+    pub(crate) const fn is_there(&self) -> bool {
+        !self.lock.is_null()
+    }
+
+    fn acquire(&self) {
+        if self.is_there()
+            && let Some(lock) = host().locks().and_then(|fns| fns.lock)
+        {
+            // SAFETY: the lock was made by the same table's `alloc`, and is not freed yet.
+            unsafe { lock(0, self.lock) };
+        }
+    }
+
+    fn release(&self) {
+        if self.is_there()
+            && let Some(unlock) = host().locks().and_then(|fns| fns.unlock)
+        {
+            // SAFETY: as in `acquire`; this thread has it.
+            unsafe { unlock(0, self.lock) };
+        }
+    }
+
+    /// Tells all who wait for the end of a callback. With the lock in hand.
+    pub(crate) fn broadcast(&self) {
+        if !self.condition.is_null()
+            && let Some(signal) = host().conditions().and_then(|fns| fns.signal)
+        {
+            // SAFETY: the condition was made by the same table's `alloc`, and is not freed yet.
+            unsafe { signal(self.condition, 1) };
+        }
+    }
+
+    /// Gives the lock up until somebody broadcasts. False where that cannot be done.
+    fn wait(&self) -> bool {
+        if self.condition.is_null() {
+            return false;
+        }
+        let Some(wait) = host().conditions().and_then(|fns| fns.wait) else {
+            return false;
+        };
+        // SAFETY: as in `broadcast`; this thread has the lock.
+        let result = unsafe { wait(self.condition, self.lock, ptr::null()) };
+        result == 0
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !self.condition.is_null()
+            && let Some(free) = host().conditions().and_then(|fns| fns.free)
+        {
+            // SAFETY: the condition was made by the same table's `alloc`; nobody waits for it.
+            unsafe { free(self.condition) };
+        }
+        if self.is_there()
+            && let Some(free) = host().locks().and_then(|fns| fns.free)
+        {
+            // SAFETY: the lock was made by the same table's `alloc`, and nobody has it.
+            unsafe { free(self.lock, RECURSIVE) };
+        }
+    }
+}
+
+/// A base that was entered: its lock is in hand and its state is borrowed.
+pub(crate) struct Entered<'a> {
+    // Given back in this order.
+    state: RefMut<'a, State>,
+    held: Held<'a>,
+}
+
+/// A base whose lock is in hand.
+struct Held<'a>(&'a Base);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.lock.release();
+    }
+}
+
+impl Base {
+    /// Takes the lock and borrows the state.
+    ///
+    /// A base that is entered while it is entered, which only a broken rule can bring about (a log
+    /// callback that calls into the base that logs), ends the process.
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        self.lock.acquire();
+        let held = Held(self);
+        Entered {
+            state: self.state.borrow_mut(),
+            held,
+        }
+    }
+}
+
+impl<'a> Entered<'a> {
+    /// The base.
+    pub(crate) const fn base(&self) -> &'a Base {
+        self.held.0
+    }
+
+    /// Waits, with lock and borrow given up, until a callback has ended; false where nobody can say
+    /// so.
+    pub(crate) fn wait(self) -> (Self, bool) {
+        let Self { state, held } = self;
+        drop(state);
+        let waited = held.0.lock.wait();
+        let state = held.0.state.borrow_mut();
+        (Self { state, held }, waited)
+    }
+
+    /// Calls `f` with the lock in hand and the state not borrowed.
+    pub(crate) fn unborrowed<R>(self, f: impl FnOnce() -> R) -> (Self, R) {
+        let Self { state, held } = self;
+        drop(state);
+        let result = f();
+        let state = held.0.state.borrow_mut();
+        (Self { state, held }, result)
+    }
+}
+
+impl Deref for Entered<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Entered<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}

@@ -1,0 +1,57 @@
+//! Warnings, by libevent's own log where there is one: it goes where the program wants it.
+#![expect(unsafe_code, reason = "libevent's log is C, with variable arguments")]
+
+use std::ffi::CString;
+use std::fmt::Display;
+use std::io::Write;
+
+use crate::host::host;
+
+/// Something went wrong that the program is not otherwise told of, or not why.
+#[cold]
+pub(crate) fn warn(message: impl Display) {
+    let text = text(message);
+    match host().warn {
+        // SAFETY: the format must fit the arguments: it takes one string of C.
+        Some(warn) => unsafe { warn(c"%s".as_ptr(), text.as_ptr()) },
+        None => to_stderr("warn", &text),
+    }
+}
+
+/// Something that the program, or its user, asked to be told.
+#[cold]
+pub(crate) fn message(message: impl Display) {
+    let text = text(message);
+    match host().message {
+        // SAFETY: as in `warn`.
+        Some(message) => unsafe { message(c"%s".as_ptr(), text.as_ptr()) },
+        None => to_stderr("msg", &text),
+    }
+}
+
+/// The program has broken a rule and cannot go on: calls the program's own function for that, if it
+/// has set one, and ends the process.
+#[cold]
+pub(crate) fn fatal(message: impl Display) -> ! {
+    let text = text(message);
+    match host().fatal {
+        // SAFETY: as in `warn`. It does not return.
+        Some(fatal) => unsafe { fatal(1, c"%s".as_ptr(), text.as_ptr()) },
+        None => {
+            to_stderr("err", &text);
+            std::process::exit(1)
+        }
+    }
+}
+
+fn text(message: impl Display) -> CString {
+    let mut bytes = message.to_string().into_bytes();
+    bytes.retain(|byte| *byte != 0);
+    CString::new(bytes).unwrap_or_default()
+}
+
+fn to_stderr(severity: &str, text: &CString) {
+    let text = text.to_string_lossy();
+    // A program that has closed its stderr wants to hear nothing.
+    _ = writeln!(std::io::stderr(), "[{severity}] {text}");
+}
