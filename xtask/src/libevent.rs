@@ -7,6 +7,7 @@
 
 mod abi;
 mod args;
+mod asan;
 mod bindings;
 mod check;
 mod install;

@@ -5,7 +5,8 @@
 //! stand behind them, or a model of it; the loop's code is the same.
 //!
 //! The contract is written for whoever implements one. What a loop may rely on is under
-//! *Guarantees*, what it must be prepared for under *Liberties*. [`Checked`] holds a backend to it.
+//! *Guarantees*, what it must be prepared for under *Liberties*. [`Checked`] holds a backend to it; with
+//! the feature `proptest` the module `conformance` tries one on random histories, in ten lines.
 //!
 //! # Guarantees
 //!
@@ -138,6 +139,8 @@
 #![forbid(unsafe_code)]
 
 mod checked;
+#[cfg(feature = "proptest")]
+pub mod conformance;
 mod world;
 
 use std::fmt;

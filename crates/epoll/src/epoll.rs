@@ -8,8 +8,8 @@ use std::time::Duration;
 use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
 use evloop_changelist::{Entry, Interest, Op, RawFd, Ready, Token, Trigger};
 use libc::epoll_event;
-use rustix::event::epoll::{CreateFlags, create};
-use rustix::io::{DupFlags, dup3};
+use rustix::event::epoll::{self, CreateFlags};
+use rustix::io::{DupFlags, Errno};
 
 use crate::apply::{apply, event, tell};
 use crate::fdinfo;
@@ -45,7 +45,7 @@ impl Epoll {
     ///
     /// The limit of open file descriptors, or of memory, is reached.
     pub fn new() -> Result<Self, CreateError> {
-        let epoll = create_instance()?;
+        let epoll = create()?;
         let growth = Growth::new();
         Ok(Self {
             epoll,
@@ -55,21 +55,19 @@ impl Epoll {
         })
     }
 
-    /// Begins anew: the instance holds nothing, and is no other process's any more. It keeps its number,
-    /// so that no file of the program's ever finds it taken by this one.
+    /// Replaces the instance by a new one that holds nothing, under the same number.
+    ///
+    /// To a program that handles file descriptors by number, one that moves is a danger: it may have
+    /// just closed the number that the new instance would get, and be about to put another file
+    /// there. For a moment there are two instances. What shares the old one, a parent or a child,
+    /// keeps it.
     ///
     /// # Errors
     ///
-    /// The limit of open file descriptors, or of memory, is reached. Nothing has changed.
-    ///
-    /// # Compared with libevent
-    ///
-    /// Part of `event_reinit`, after which the number is another.
+    /// As of [`new`](Self::new); then nothing has changed.
     pub fn renew(&mut self) -> Result<(), CreateError> {
-        let new = create_instance()?;
-        dup3(&new, &mut self.epoll, DupFlags::CLOEXEC).map_err(|errno| CreateError {
-            source: errno.into(),
-        })
+        let fresh = create()?;
+        rustix::io::dup3(&fresh, &mut self.epoll, DupFlags::CLOEXEC).map_err(CreateError::of)
     }
 
     /// Gives the array the length that it should have. Allocates only when that is another one.
@@ -169,12 +167,25 @@ impl fmt::Debug for Epoll {
     }
 }
 
+/// An instance for a new backend, or in the place of another.
+fn create() -> Result<OwnedFd, CreateError> {
+    epoll::create(CreateFlags::CLOEXEC).map_err(CreateError::of)
+}
+
 /// There is no epoll instance to be had.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CreateError {
     /// The kernel's reason: `EMFILE`, `ENFILE` or `ENOMEM`.
     pub source: io::Error,
+}
+
+impl CreateError {
+    fn of(errno: Errno) -> Self {
+        Self {
+            source: errno.into(),
+        }
+    }
 }
 
 impl fmt::Display for CreateError {
@@ -187,12 +198,6 @@ impl std::error::Error for CreateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
-}
-
-fn create_instance() -> Result<OwnedFd, CreateError> {
-    create(CreateFlags::CLOEXEC).map_err(|errno| CreateError {
-        source: errno.into(),
-    })
 }
 
 /// What the kernel wrote, in our words. Only what it said: a hang-up is not turned into readiness

@@ -18,7 +18,7 @@ use evloop_changelist::{Change, Entry, Interest, RawFd, Ready, Token, Trigger};
 use evloop_epoll::Epoll;
 use held::held;
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::io::{FdFlags, fcntl_getfd, read, write};
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, read, write};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use rustix::pipe::pipe;
 

@@ -66,7 +66,7 @@ pub(super) const LAYERS: &[Layer] = &[
         is_pure: false,
         uses: &["evloop-changelist", "evloop-signals"],
         packages: &["bitflags"],
-        by_feature: &[],
+        by_feature: &["proptest"],
     },
     Layer {
         package: "evloop-epoll",

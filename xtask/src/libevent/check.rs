@@ -2,8 +2,8 @@
 
 use super::trial::Trial;
 use super::{
-    bindings, install, layout, load, memcached, pgbouncer, refusal, regress, suite, symbols, tmux,
-    valgrind,
+    asan, bindings, install, layout, load, memcached, pgbouncer, refusal, regress, suite, symbols,
+    tmux, valgrind,
 };
 use crate::step::{Failure, Verdict};
 
@@ -93,5 +93,11 @@ pub(super) const CHECKS: &[Check] = &[
         about: "libevent's own tests under memcheck: no error with the library in its stack",
         is_quick: false,
         run: valgrind::check,
+    },
+    Check {
+        name: "asan",
+        about: "libevent's own tests with library and tests under AddressSanitizer",
+        is_quick: false,
+        run: asan::check,
     },
 ];

@@ -14,8 +14,9 @@ use super::process::output;
 use super::table::Table;
 use super::trial::{Side, Trial};
 use crate::step::{Failure, Verdict, report};
+pub(super) use build::Flavour;
 use build::SMALL;
-use outcome::Outcome;
+pub(super) use outcome::Outcome;
 
 /// How the loop is to work, and the environment that chooses it.
 struct Setting {
@@ -31,7 +32,7 @@ impl fmt::Display for Setting {
 
 /// The test program, if it has been built.
 pub(super) fn program(trial: &Trial<'_>) -> Option<PathBuf> {
-    let program = build::folder(trial).join("regress");
+    let program = build::folder(trial, Flavour::Plain).join("regress");
     program.is_file().then_some(program)
 }
 
@@ -40,13 +41,13 @@ pub(super) fn program(trial: &Trial<'_>) -> Option<PathBuf> {
 /// # Errors
 ///
 /// What kept its source from being fetched or compiled.
-pub(super) fn built(trial: &Trial<'_>) -> Result<PathBuf, Failure> {
-    Ok(build::build(trial)?.join("regress"))
+pub(super) fn built(trial: &Trial<'_>, flavour: Flavour) -> Result<PathBuf, Failure> {
+    Ok(build::build(trial, flavour)?.join("regress"))
 }
 
 /// Builds the tests where they are not built, and runs every group in every setting.
 pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
-    let folder = build::build(trial)?;
+    let folder = build::build(trial, Flavour::Plain)?;
     let mut findings = Vec::new();
     for round in 1..=trial.options.repeat {
         let table = run_all(trial, &folder, &mut findings)?;
@@ -109,7 +110,7 @@ fn run(
     let is_small = SMALL.contains(&test);
     let program = folder.join(if is_small { test } else { "regress" });
     let inner = trial.command(side, &program);
-    let mut command = limited(&inner);
+    let mut command = limited(&inner, LIMIT_S);
     command
         .current_dir(folder)
         .envs(setting.env.iter().copied());
@@ -133,12 +134,11 @@ fn run(
     Ok(Outcome::one(test, outcome::Verdict::Failed))
 }
 
-/// The command with an end: what hangs is stopped, its children too.
-fn limited(inner: &Command) -> Command {
+/// The command with an end: what hangs is stopped after some seconds, its children too.
+pub(super) fn limited(inner: &Command, seconds: u32) -> Command {
     let mut command = Command::new("timeout");
-    command
-        .args(["--kill-after=5", "120"])
-        .arg(inner.get_program());
+    command.args(["--kill-after=5", &seconds.to_string()]);
+    command.arg(inner.get_program()).args(inner.get_args());
     let set = inner.get_envs();
     command.envs(set.filter_map(|(name, value)| Some((name, value?))));
     command
@@ -148,7 +148,10 @@ fn limited(inner: &Command) -> Command {
 pub(super) const CORE_GROUPS: [&str; 5] = ["main", "signal", "et", "finalize", "thread"];
 
 /// The groups that test libevent's C on top of it.
-const UPPER_GROUPS: [&str; 3] = ["listener", "evbuffer", "bufferevent"];
+pub(super) const UPPER_GROUPS: [&str; 3] = ["listener", "evbuffer", "bufferevent"];
+
+/// The seconds that a group may take.
+const LIMIT_S: u32 = 120;
 
 /// What upstream's own script runs.
 const SETTINGS: [Setting; 5] = [

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::install::FILE;
 use super::process::{find, output};
-use super::regress;
+use super::regress::{self, Flavour};
 use super::trial::{Side, Trial};
 use crate::step::{Failure, Verdict, report};
 
@@ -18,7 +18,7 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
     if find("valgrind").is_none() {
         return Ok(Verdict::Skipped("valgrind is not installed"));
     }
-    let program = regress::built(trial)?;
+    let program = regress::built(trial, Flavour::Plain)?;
     let mut findings = Vec::new();
     for group in regress::CORE_GROUPS {
         let logs = trial.folder.join("valgrind").join(group);

@@ -12,9 +12,21 @@ use super::super::source::source;
 use super::super::trial::Trial;
 use crate::step::Failure;
 
+/// How the tests are compiled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flavour {
+    /// As programs are.
+    Plain,
+    /// With every access to memory looked at by `AddressSanitizer`.
+    Sanitized,
+}
+
 /// Where the programs are, built or not.
-pub(super) fn folder(trial: &Trial<'_>) -> PathBuf {
-    trial.folder.join("regress")
+pub(super) fn folder(trial: &Trial<'_>, flavour: Flavour) -> PathBuf {
+    trial.folder.join(match flavour {
+        Flavour::Plain => "regress",
+        Flavour::Sanitized => "regress-asan",
+    })
 }
 
 /// Builds the programs unless they are there, and says where.
@@ -22,8 +34,8 @@ pub(super) fn folder(trial: &Trial<'_>) -> PathBuf {
 /// # Errors
 ///
 /// What kept the source from being fetched or compiled.
-pub(super) fn build(trial: &Trial<'_>) -> Result<PathBuf, Failure> {
-    let folder = folder(trial);
+pub(super) fn build(trial: &Trial<'_>, flavour: Flavour) -> Result<PathBuf, Failure> {
+    let folder = folder(trial, flavour);
     let program = folder.join("regress");
     if program.is_file() {
         return Ok(folder);
@@ -32,12 +44,12 @@ pub(super) fn build(trial: &Trial<'_>) -> Result<PathBuf, Failure> {
     let source = source(trial, "libevent")?;
     configure(&folder)?;
     for small in SMALL {
-        let mut cc = compiler(&folder, &source);
+        let mut cc = compiler(&folder, &source, flavour);
         cc.arg(source.join(format!("test/{small}.c")));
         succeed(cc.args(["-o", small, "-levent"]))?;
     }
     // Under another name until it is whole, so that a build that was broken off starts again.
-    let mut cc = compiler(&folder, &source);
+    let mut cc = compiler(&folder, &source, flavour);
     cc.args(PARTS.map(|part| source.join(format!("test/{part}.c"))));
     succeed(cc.args(["-o", "regress.new", "-levent", "-levent_pthreads"]))?;
     let fresh = folder.join("regress.new");
@@ -64,7 +76,7 @@ fn configure(folder: &Path) -> Result<(), Failure> {
 
 /// The compiler, with all that every file needs. Position-independent code asks for no copy of the
 /// library's objects in the program.
-fn compiler(folder: &Path, source: &Path) -> Command {
+fn compiler(folder: &Path, source: &Path, flavour: Flavour) -> Command {
     let mut cc = Command::new("cc");
     cc.current_dir(folder);
     cc.args("-g -O2 -fno-strict-aliasing -w -pthread -fPIC".split(' '));
@@ -74,6 +86,9 @@ fn compiler(folder: &Path, source: &Path) -> Command {
         "-DTINYTEST_LOCAL",
         "-I.",
     ]);
+    if let Flavour::Sanitized = flavour {
+        cc.arg("-fsanitize=address");
+    }
     for include in ["", "test", "include"] {
         cc.arg("-I").arg(source.join(include));
     }

@@ -16,7 +16,7 @@ pub(super) enum Verdict {
 
 /// The tests of one run, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     verdicts: BTreeMap<String, Verdict>,
 }
 
@@ -24,7 +24,7 @@ impl Outcome {
     /// Reads what the tests of `group` printed.
     ///
     /// A test's text begins with its name at the start of a line, and how it ended is its last word.
-    pub(super) fn parse(group: &str, text: &str) -> Self {
+    pub(crate) fn parse(group: &str, text: &str) -> Self {
         let prefix = format!("{group}/");
         let mut outcome = Self::default();
         let mut current: Option<(&str, &str)> = None;
@@ -58,7 +58,7 @@ impl Outcome {
     }
 
     /// The tests that failed.
-    pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &str> {
         let failed = self.verdicts.iter().filter(|(_, v)| **v == Verdict::Failed);
         failed.map(|(name, _)| name.as_str())
     }
