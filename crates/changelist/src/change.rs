@@ -123,7 +123,7 @@ impl Edits {
 /// For each kind of interest the last edit wins; [`add`](Self::add) and [`delete`](Self::delete)
 /// say what becomes of one that changes nothing.
 ///
-/// Six bytes, `Copy`; every operation takes constant time.
+/// Five bytes, `Copy`; every operation takes constant time.
 ///
 /// # Examples
 ///
@@ -148,20 +148,24 @@ pub struct Change {
     /// How the kernel reports what it holds.
     held_trigger: Trigger,
     trigger: Trigger,
-    edits: Edits,
+    /// What is to be added, and what is to be deleted: no kind is in both.
+    added: Interest,
+    deleted: Interest,
 }
 
 impl Change {
     /// A change of a file descriptor for which the kernel holds this interest, reported this way.
     /// Nothing is edited yet. Where the kernel holds nothing, `held` is empty and `trigger` the
     /// one to begin with.
+    #[inline]
     #[must_use]
     pub const fn new(held: Interest, trigger: Trigger) -> Self {
         Self {
             held,
             held_trigger: trigger,
             trigger,
-            edits: Edits::KEEP,
+            added: Interest::empty(),
+            deleted: Interest::empty(),
         }
     }
 
@@ -169,32 +173,37 @@ impl Change {
     ///
     /// It overrides an earlier delete. Where the kernel holds the interest already, it is told all
     /// the same: the file may have been closed in between, and the number given to another.
+    #[inline]
     pub const fn add(&mut self, interest: Interest) {
-        self.edits.set(interest, Edit::Add);
+        self.added = self.added.union(interest);
+        self.deleted = self.deleted.difference(interest);
     }
 
     /// Wants this interest no longer.
     ///
     /// It overrides an earlier add. What the kernel did not hold when the change began needs no
     /// deleting: its edit becomes [`Edit::Keep`].
+    #[inline]
     pub const fn delete(&mut self, interest: Interest) {
-        self.edits
-            .set(interest.intersection(self.held), Edit::Delete);
-        self.edits.set(interest.difference(self.held), Edit::Keep);
+        self.added = self.added.difference(interest);
+        self.deleted = self.deleted.union(interest.intersection(self.held));
     }
 
     /// Sets how readiness is to be reported from now on.
+    #[inline]
     pub const fn set_trigger(&mut self, trigger: Trigger) {
         self.trigger = trigger;
     }
 
     /// How readiness is to be reported from now on.
+    #[inline]
     #[must_use]
     pub const fn trigger(&self) -> Trigger {
         self.trigger
     }
 
     /// The interest that the kernel held when the change began.
+    #[inline]
     #[must_use]
     pub const fn held(&self) -> Interest {
         self.held
@@ -203,13 +212,17 @@ impl Change {
     /// What is to become of each kind of interest.
     #[must_use]
     pub const fn edits(&self) -> Edits {
-        self.edits
+        let mut edits = Edits::KEEP;
+        edits.set(self.added, Edit::Add);
+        edits.set(self.deleted, Edit::Delete);
+        edits
     }
 
     /// The interest that the kernel is to hold: what it held, after the edits.
     #[must_use]
+    #[inline]
     pub const fn wanted(&self) -> Interest {
-        self.edits.applied_to(self.held)
+        self.held.union(self.added).difference(self.deleted)
     }
 
     /// The operation that takes the kernel from what it holds to what is wanted, or `None` where
@@ -219,7 +232,7 @@ impl Change {
     /// only the [trigger](Self::trigger) is another, it is a modify of what is held.
     #[must_use]
     pub const fn op(&self) -> Option<EpollOp> {
-        match epoll_op(self.held, self.edits) {
+        match epoll_op(self.held, self.edits()) {
             None if self.is_retriggered() => Some(EpollOp {
                 op: Op::Modify,
                 interest: self.held,
@@ -236,14 +249,16 @@ impl Change {
     /// It is `false` where the kernel holds what is wanted and reports it as is wanted. An add
     /// under [`Trigger::Edge`] is always needed: it asks to be told again of readiness that was
     /// reported before. Where it is `true`, [`Change::op`] is an operation.
+    #[inline]
     #[must_use]
     pub const fn is_needed(&self) -> bool {
         self.wanted().bits() != self.held.bits()
             || self.is_retriggered()
-            || (matches!(self.trigger, Trigger::Edge) && !self.edits.added().is_empty())
+            || (matches!(self.trigger, Trigger::Edge) && !self.added.is_empty())
     }
 
     /// Whether the kernel holds something, and is to report it in another way.
+    #[inline]
     const fn is_retriggered(&self) -> bool {
         !self.held.is_empty() && self.trigger as u8 != self.held_trigger as u8
     }

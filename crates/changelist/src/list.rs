@@ -86,6 +86,7 @@ impl Changelist {
     ///
     /// In debug builds, if `fd` is negative. In others each touch then makes an entry of its own,
     /// and the kernel refuses it (`EBADF`).
+    #[inline]
     pub fn record(
         &mut self,
         fd: RawFd,
@@ -107,6 +108,7 @@ impl Changelist {
     }
 
     /// The change of this file descriptor, if it was touched. O(1).
+    #[inline]
     #[must_use]
     pub fn get(&self, fd: RawFd) -> Option<&Change> {
         self.position(fd).map(|at| &self.entries[at].change)
@@ -134,23 +136,27 @@ impl Changelist {
     ///
     /// Entries whose change came to nothing in the end are among them: see [`Change::op`] and
     /// [`Change::is_needed`].
+    #[inline]
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Takes all entries out and keeps the memory. O(1).
+    #[inline]
     pub fn clear(&mut self) {
         self.entries.clear();
     }
 
     /// The number of entries. O(1).
+    #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there is no entry. O(1).
+    #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -172,6 +178,7 @@ impl Changelist {
     }
 
     /// Where the entry of this file descriptor lies, if it has one.
+    #[inline]
     fn position(&self, fd: RawFd) -> Option<usize> {
         let at = *self.index.get(usize::try_from(fd).ok()?)? as usize;
         let entry = self.entries.get(at)?;

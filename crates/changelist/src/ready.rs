@@ -65,6 +65,7 @@ impl Ready {
     /// The part that an event with this interest is told: what it asked for, and
     /// [`Ready::ALWAYS`].
     #[must_use]
+    #[inline]
     pub const fn for_interest(self, interest: Interest) -> Self {
         self.intersection(Self::from_bits_retain(interest.bits()).union(Self::ALWAYS))
     }

@@ -15,6 +15,7 @@ pub struct Token {
 impl Token {
     /// The token as the 64 bits that the kernel keeps for it.
     #[must_use]
+    #[inline]
     pub const fn to_bits(self) -> u64 {
         (self.generation as u64) << 32 | self.slot as u64
     }
@@ -25,6 +26,7 @@ impl Token {
         clippy::cast_possible_truncation,
         reason = "the halves are taken apart on purpose"
     )]
+    #[inline]
     pub const fn from_bits(bits: u64) -> Self {
         Self {
             slot: bits as u32,
