@@ -133,8 +133,17 @@ impl<C> Slots<C> {
         self.get(id).is_some()
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: TimerId) -> Option<&C> {
         match self.slots.get(id.slot as usize) {
+            Some(Slot::Live(generation, content)) if *generation == id.generation => Some(content),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: TimerId) -> Option<&mut C> {
+        match self.slots.get_mut(id.slot as usize) {
             Some(Slot::Live(generation, content)) if *generation == id.generation => Some(content),
             _ => None,
         }

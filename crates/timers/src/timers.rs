@@ -10,7 +10,6 @@ mod check;
 mod tests;
 
 use core::fmt;
-use core::mem;
 use core::time::Duration;
 
 use crate::heap::{Heap, Key};
@@ -73,12 +72,14 @@ impl<T> Timers<T> {
     }
 
     /// How many timers there are.
+    #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether there are no timers.
+    #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
@@ -156,27 +157,45 @@ impl<T> Timers<T> {
     /// # Compared with libevent
     ///
     /// `event_add` of a pending event, which moves it in the heap at once.
+    #[inline]
     pub fn rearm(&mut self, id: TimerId, deadline_ns: u64) -> bool {
+        let sequence = self.sequence;
+        if let Some(timer) = self.slots.get_mut(id)
+            && timer.lane.is_none()
+            && deadline_ns >= timer.key.deadline_ns
+        {
+            // A place that was not too late for the key before is not too late for a later one.
+            timer.key = Key {
+                deadline_ns,
+                sequence,
+            };
+            self.sequence += 1;
+            return true;
+        }
+        self.rearm_placed(id, deadline_ns)
+    }
+
+    /// Where a place in the heap has to be seen to.
+    fn rearm_placed(&mut self, id: TimerId, deadline_ns: u64) -> bool {
         if !self.slots.contains(id) {
             return false;
         }
         let key = self.draw(deadline_ns);
         let placed = self.leave_lane(id.slot);
-        let before = mem::replace(&mut self.slots[id.slot].key, key);
-        // A place that was not too late for the key before is not too late for a later one.
-        if !placed || key < before {
-            self.place(id.slot, key, placed);
-        }
+        self.slots[id.slot].key = key;
+        self.place(id.slot, key, placed);
         true
     }
 
     /// When a timer is due, in nanoseconds; `None` if it has gone. Costs `O(1)`.
+    #[inline]
     #[must_use]
     pub fn deadline(&self, id: TimerId) -> Option<u64> {
         self.slots.get(id).map(|timer| timer.key.deadline_ns)
     }
 
     /// A timer's value; `None` if it has gone. Costs `O(1)`.
+    #[inline]
     #[must_use]
     pub fn get(&self, id: TimerId) -> Option<&T> {
         self.slots.get(id).map(|timer| &timer.value)
@@ -196,6 +215,7 @@ impl<T> Timers<T> {
     ///
     /// Costs `O(1)`, and `O(log n)` for each timer that was moved later and whose old deadline has
     /// come up by `now_ns`: what was moved and is not due stays where it is.
+    #[inline]
     pub fn peek_due(&mut self, now_ns: u64) -> Option<(TimerId, u64, &T)> {
         let slot = self.first_due(now_ns)?;
         let timer = &self.slots[slot];
@@ -210,6 +230,7 @@ impl<T> Timers<T> {
     /// often, [`Timers::peek`] is exact.
     ///
     /// Costs `O(1)`.
+    #[inline]
     #[must_use]
     pub fn look_again_ns(&self) -> Option<u64> {
         self.heap.first().map(|(key, _)| key.deadline_ns)
