@@ -77,6 +77,7 @@ impl ForkStamp {
     ///
     /// Costs one load. Async-signal-safe.
     #[must_use]
+    #[inline]
     pub fn is_child(&self) -> bool {
         // Nothing but the number itself is read on the strength of it.
         self.current.load(Ordering::Relaxed) != self.process

@@ -202,19 +202,51 @@ impl std::error::Error for CreateError {
 
 /// What the kernel wrote, in our words. Only what it said: a hang-up is not turned into readiness
 /// to read.
+#[inline]
 fn report(event: &epoll_event) -> Report {
-    const BITS: [(libc::c_int, Ready); 5] = [
-        (libc::EPOLLIN, Ready::READ),
-        (libc::EPOLLOUT, Ready::WRITE),
-        (libc::EPOLLRDHUP, Ready::CLOSED),
-        (libc::EPOLLHUP, Ready::HANGUP),
-        (libc::EPOLLERR, Ready::ERROR),
-    ];
-    let said = event.events.cast_signed();
-    let said = BITS.iter().filter(|(bit, _)| said & bit != 0);
+    let closed = if event.events & EPOLLRDHUP == 0 {
+        Ready::empty()
+    } else {
+        Ready::CLOSED
+    };
     Report {
         token: Token::from_bits(event.u64),
-        ready: said.fold(Ready::empty(), |ready, (_, kind)| ready | *kind),
+        ready: SAID[(event.events & SAID_BITS) as usize].union(closed),
         errno: 0,
     }
 }
+
+/// The bits of an event that the table is for: all that may be reported, but for `EPOLLRDHUP`, are
+/// the lowest five.
+const SAID_BITS: u32 = 31;
+
+/// What each combination of them says.
+static SAID: [Ready; SAID_BITS as usize + 1] = {
+    let mut said = [Ready::empty(); SAID_BITS as usize + 1];
+    let mut bits = 0;
+    while bits <= SAID_BITS {
+        let mut kind = 0;
+        while kind < KINDS.len() {
+            if bits & KINDS[kind].0.cast_unsigned() != 0 {
+                said[bits as usize] = said[bits as usize].union(KINDS[kind].1);
+            }
+            kind += 1;
+        }
+        bits += 1;
+    }
+    said
+};
+
+const KINDS: [(libc::c_int, Ready); 4] = [
+    (libc::EPOLLIN, Ready::READ),
+    (libc::EPOLLOUT, Ready::WRITE),
+    (libc::EPOLLHUP, Ready::HANGUP),
+    (libc::EPOLLERR, Ready::ERROR),
+];
+
+const EPOLLRDHUP: u32 = libc::EPOLLRDHUP.cast_unsigned();
+
+const _: () = assert!(
+    (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned() & !SAID_BITS
+        == 0
+);

@@ -81,6 +81,7 @@
 //! that libevent's changelist cannot apply is dropped, here it is reported.
 
 mod apply;
+mod clock;
 mod epoll;
 mod fdinfo;
 mod growth;
@@ -90,6 +91,7 @@ mod wait;
 pub use evloop_backend::{Backend, Capabilities, ControlError, Report, WaitError};
 pub use evloop_changelist::{Change, Changelist, Entry, Interest, RawFd, Ready, Token, Trigger};
 
+pub use self::clock::MonotonicClock;
 pub use self::epoll::{CreateError, Epoll};
 
 #[doc = include_str!("../README.md")]

@@ -4,17 +4,14 @@
 //! file may have been closed by now, and to be told so by the kernel is the point. rustix has the
 //! wait too; which of the two system calls it makes, and so whether it rounds, is decided by a
 //! feature that any crate of the build may set.
-#![expect(
-    unsafe_code,
-    reason = "three system calls through libc, one block each"
-)]
+#![expect(unsafe_code, reason = "four system calls through libc, one block each")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use evloop_changelist::{Op, RawFd};
-use libc::{c_int, c_long, epoll_event};
+use libc::{c_int, c_long, epoll_event, timespec};
 
 /// An event that asks for nothing and says nothing: what a buffer is made of.
 pub(crate) const NO_EVENT: epoll_event = epoll_event { events: 0, u64: 0 };
@@ -85,6 +82,24 @@ pub(crate) fn epoll_pwait2(
         )
     };
     count(result)
+}
+
+/// `clock_gettime(2)` of `CLOCK_MONOTONIC`, in nanoseconds.
+pub(crate) fn monotonic_ns() -> u64 {
+    let mut time = timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the C library writes to `time`, which is of its type and alive for the call. (It fails
+    // for an unknown clock only, and Linux knows this one.)
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    #[expect(
+        clippy::useless_conversion,
+        reason = "the fields are narrower on some machines"
+    )]
+    let (seconds, nanoseconds) = (i64::from(time.tv_sec), i64::from(time.tv_nsec));
+    // It counts from 0 upwards.
+    seconds.cast_unsigned() * 1_000_000_000 + nanoseconds.cast_unsigned()
 }
 
 /// As many events as the kernel may write.
