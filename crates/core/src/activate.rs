@@ -94,10 +94,12 @@ impl<T> Core<T> {
     pub fn activate_signal(&mut self, signal: Signal, count: u64) {
         for position in 0..self.signals.events(signal).len() {
             let slot = self.signals.events(signal)[position];
-            if !self.events[slot].state.contains(State::PENDING) {
+            let event = &mut self.events[slot];
+            if !event.state.contains(State::PENDING) {
                 continue;
             }
-            self.events[slot].count += count;
+            event.count += count;
+            event.state.set(State::NEWS, event.count > 0);
             self.make_active(slot, Ready::SIGNAL);
         }
     }

@@ -87,14 +87,43 @@ impl Queue {
     }
 }
 
+/// A priority, or none, in a form that is compared at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Level(u16);
+
+impl Level {
+    /// No priority, and less urgent than each.
+    pub(crate) const NONE: Self = Self(256);
+    /// No priority, and not even [`Level::NONE`].
+    pub(crate) const NEVER: Self = Self(257);
+
+    pub(crate) fn priority(self) -> Option<Priority> {
+        u8::try_from(self.0).ok().map(Priority)
+    }
+
+    /// The priority of one that is known to be neither [`Level::NONE`] nor [`Level::NEVER`].
+    #[inline]
+    pub(crate) const fn known_priority(self) -> Priority {
+        let [low, _] = self.0.to_le_bytes();
+        Priority(low)
+    }
+}
+
+impl From<Priority> for Level {
+    #[inline]
+    fn from(priority: Priority) -> Self {
+        Self(priority.0.into())
+    }
+}
+
 /// Active events by priority. Every operation is `O(1)`.
 #[derive(Debug)]
 pub(crate) struct ActiveQueues {
     queues: Box<[Queue; LEVELS]>,
     /// Bit `p % 64` of word `p / 64`: the queue of priority `p` is not empty.
     occupied: [u64; LEVELS / 64],
-    /// The most urgent priority whose queue is not empty.
-    most_urgent: Option<Priority>,
+    /// The most urgent level whose queue is not empty.
+    most_urgent: Level,
     later: Queue,
     len: usize,
     /// The greatest `len` there was.
@@ -109,7 +138,7 @@ impl ActiveQueues {
         Self {
             queues: Box::new([Queue::EMPTY; LEVELS]),
             occupied: [0; LEVELS / 64],
-            most_urgent: None,
+            most_urgent: Level::NONE,
             later: Queue::EMPTY,
             len: 0,
             most: 0,
@@ -145,9 +174,9 @@ impl ActiveQueues {
         self.later.head == NONE
     }
 
-    /// The most urgent priority with an active event.
+    /// The most urgent level with an active event.
     #[inline]
-    pub(crate) const fn most_urgent(&self) -> Option<Priority> {
+    pub(crate) const fn most_urgent(&self) -> Level {
         self.most_urgent
     }
 
@@ -161,12 +190,6 @@ impl ActiveQueues {
             .chain(self.occupied[word + 1..].iter().copied());
         let (word, bits) = (word..).zip(words).find(|(_, bits)| *bits != 0)?;
         Some(first_of(word, bits))
-    }
-
-    /// The event that has been longest in the queue of this priority, if one is in it.
-    #[inline]
-    pub(crate) fn first(&self, priority: Priority) -> u32 {
-        self.queues[usize::from(priority.0)].head
     }
 
     /// Makes an event active for one more reason: puts it at the end of its priority's queue, unless
@@ -195,7 +218,9 @@ impl ActiveQueues {
             self.occupy(priority);
         }
         self.len += 1;
-        self.most = self.most.max(self.len);
+        if self.len > self.most {
+            self.most = self.len;
+        }
     }
 
     /// Puts an event that is in no queue at the end of the later queue.
@@ -223,24 +248,30 @@ impl ActiveQueues {
         events[slot].state.remove(State::QUEUED);
     }
 
-    /// Takes the event out that is first in the queue of this priority.
+    /// Takes the event out that has been longest in the queue of this priority, which is not empty.
     #[inline]
-    pub(crate) fn pop<T>(&mut self, events: &mut Slab<T>, priority: Priority) {
+    pub(crate) fn pop<'a, T>(
+        &mut self,
+        events: &'a mut Slab<T>,
+        priority: Priority,
+    ) -> (u32, &'a mut Event<T>) {
         let queue = &mut self.queues[usize::from(priority.0)];
-        let event = &mut events[queue.head];
+        let slot = queue.head;
+        let event = &mut events[slot];
         event.state.remove(State::ACTIVE);
         queue.head = event.next;
         if queue.head == NONE {
             self.vacate(priority);
         }
         self.len -= 1;
+        (slot, event)
     }
 
     /// The queue of this priority is not empty any more.
     fn occupy(&mut self, priority: Priority) {
         let level = usize::from(priority.0);
         self.occupied[level / 64] |= 1 << (level % 64);
-        self.most_urgent = Some(self.most_urgent.map_or(priority, |most| most.min(priority)));
+        self.most_urgent = self.most_urgent.min(priority.into());
     }
 
     /// The queue of this priority has become empty.
@@ -250,9 +281,11 @@ impl ActiveQueues {
         self.most_urgent = self.first_occupied();
     }
 
-    fn first_occupied(&self) -> Option<Priority> {
-        let word = self.occupied.iter().position(|bits| *bits != 0)?;
-        Some(first_of(word, self.occupied[word]))
+    fn first_occupied(&self) -> Level {
+        let word = self.occupied.iter().position(|bits| *bits != 0);
+        word.map_or(Level::NONE, |word| {
+            first_of(word, self.occupied[word]).into()
+        })
     }
 
     /// Moves what is in the later queue to the queues of the priorities, in order.

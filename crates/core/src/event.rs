@@ -140,6 +140,10 @@ bitflags! {
         const EACH = 256;
         /// [`Spec::internal`].
         const INTERNAL = 512;
+        /// A loop goes on running for it while it is pending: it is not internal, and no watcher.
+        const COUNTS = 2048;
+        /// There is more to tell its callback than readiness: [`Event::count`] or [`Event::errno`].
+        const NEWS = 1024;
     }
 }
 
@@ -155,6 +159,8 @@ impl State {
         state.set(Self::KEEP, spec.keep);
         state.set(Self::EACH, spec.each);
         state.set(Self::INTERNAL, spec.internal);
+        let watches = matches!(spec.kind, Kind::Prepare | Kind::Check);
+        state.set(Self::COUNTS, !spec.internal && !watches);
         state
     }
 }
@@ -233,6 +239,15 @@ impl<T> Event<T> {
         self.timeout_ns = encoded(timeout);
     }
 
+    /// What it is told of what was reported for the file descriptor in whose list it is.
+    #[inline]
+    pub(crate) const fn told_of(&self, ready: Ready) -> Ready {
+        match self.kind {
+            Kind::Io { interest, .. } => ready.for_interest(interest),
+            _ => Ready::empty(),
+        }
+    }
+
     /// The readiness it asks for; empty where it is not for a file descriptor.
     #[inline]
     pub(crate) const fn interest(&self) -> Interest {
@@ -242,10 +257,18 @@ impl<T> Event<T> {
         }
     }
 
+    /// Forgets for what it is active.
+    pub(crate) const fn forget_news(&mut self) {
+        self.ready = Ready::empty();
+        self.state = self.state.difference(State::NEWS);
+        self.count = 0;
+        self.errno = 0;
+    }
+
     /// Whether a loop goes on running for it while it is pending.
     #[inline]
     pub(crate) const fn counts(&self) -> bool {
-        !self.state.contains(State::INTERNAL) && !self.is_watcher()
+        self.state.contains(State::COUNTS)
     }
 
     pub(crate) const fn is_io(&self) -> bool {

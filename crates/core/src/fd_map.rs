@@ -115,6 +115,35 @@ impl FdMap {
         }
     }
 
+    /// Puts an event that asks for this, level-triggered, on `fd`, if that takes no word to the kernel:
+    /// the file is owned, no change is to be told, and what is held is what is wanted. So it is with a
+    /// one-shot that its callback adds again, and with one that was deleted and is kept. Whether it
+    /// is done.
+    #[inline]
+    pub(crate) fn resume<T>(
+        &mut self,
+        events: &mut Slab<T>,
+        slot: u32,
+        fd: RawFd,
+        interest: Interest,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(index(fd)) else {
+            return false;
+        };
+        if !entry.state.is_empty() {
+            return false;
+        }
+        if events[slot].state.contains(State::LISTED) {
+            // What is held is what is wanted, or was refused.
+            return !entry.held.is_empty();
+        }
+        let is_alone = entry.head == NONE && entry.held == interest;
+        if is_alone {
+            entry.push(events, slot);
+        }
+        is_alone
+    }
+
     /// Notes what the kernel holds for `fd` now.
     fn hold(&mut self, fd: RawFd, interest: Interest) {
         let entry = &mut self.entries[index(fd)];
@@ -171,13 +200,28 @@ impl FdMap {
             entry.push(events, slot);
         }
         // Level-triggered, owned, and no change to be told: if the kernel holds what is wanted it need
-        // not hear of it. So it is with a one-shot that its callback adds again.
+        // not hear of it.
         let is_settled = entry.state.is_empty()
             && trigger == Trigger::Level
             && entry.held == entry.wanted(events);
         if !first && !is_settled {
             self.record(events, fd, interest, trigger);
         }
+    }
+
+    /// Whether the kernel holds interest in `fd`.
+    #[inline]
+    pub(crate) fn is_held(&self, fd: RawFd) -> bool {
+        let entry = self.entries.get(index(fd));
+        entry.is_some_and(|entry| !entry.held.is_empty())
+    }
+
+    /// An event in the list of `fd`, which is held, asks for other readiness now: for this.
+    pub(crate) fn update<T>(&mut self, events: &Slab<T>, fd: RawFd, interest: Interest) {
+        let entry = &mut self.entries[index(fd)];
+        entry.state.remove(FdState::QUENCH);
+        let trigger = entry.trigger();
+        self.record(events, fd, interest, trigger);
     }
 
     /// Takes an event from its file descriptor; does nothing where it is not on it.
@@ -203,6 +247,7 @@ impl FdMap {
     }
 
     /// Records what became of the interest in `fd`; `added` was asked for again or anew.
+    #[inline]
     fn record<T>(&mut self, events: &Slab<T>, fd: RawFd, added: Interest, trigger: Trigger) {
         let entry = &mut self.entries[index(fd)];
         let wanted = entry.wanted(events);

@@ -116,11 +116,11 @@ use core::time::Duration;
 use evloop_signals::SignalMap;
 use evloop_timers::{LaneId, Timers};
 
-use crate::active::ActiveQueues;
+use crate::active::{ActiveQueues, Level};
 use crate::fd_map::FdMap;
 use crate::run::Requests;
 use crate::slab::Slab;
-use crate::stats::{Measured, Most};
+use crate::stats::{Measured, Most, Ran};
 use crate::step::Phase;
 use crate::watch::Watchers;
 
@@ -160,10 +160,14 @@ pub struct Core<T> {
     phase: Phase,
     /// The level that this turn is for, once an event of it has run; none where it is for all.
     level: Option<Priority>,
+    /// The level of which one event runs after the other, for as long as it is the most urgent, with
+    /// nothing to be asked in between. [`Level::NEVER`] while something is to be asked: when no turn
+    /// dispatches, after a request, with limits.
+    cleared: Level,
     mode: Mode,
     requests: Requests,
-    /// A callback has run in this run, internal events and watchers aside.
-    has_run: bool,
+    /// Callbacks that had run when this run began.
+    ran_before: u64,
     limits: Limits,
     /// The limits limit something.
     is_limited: bool,
@@ -183,6 +187,7 @@ pub struct Core<T> {
     /// Neither a wait nor a callback came since the time was set.
     now_is_fresh: bool,
     stats: Stats,
+    ran: Ran,
     most: Most,
 }
 
@@ -205,9 +210,10 @@ impl<T> Core<T> {
             pending: 0,
             phase: Phase::Idle,
             level: None,
+            cleared: Level::NEVER,
             mode: Mode::UntilEmpty,
             requests: Requests::default(),
-            has_run: false,
+            ran_before: 0,
             limits: Limits::NONE,
             is_limited: false,
             overtakes: 0,
@@ -220,6 +226,7 @@ impl<T> Core<T> {
             now_is_of_turn: false,
             now_is_fresh: false,
             stats: Stats::default(),
+            ran: Ran::default(),
             most: Most::default(),
         }
     }

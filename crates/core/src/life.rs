@@ -9,7 +9,7 @@ use evloop_signals::{Inserted, Removed, Signal};
 
 use crate::Core;
 use crate::error::{AddError, InsertError, NoSuchEvent};
-use crate::event::{Kind, Priority, Spec, State};
+use crate::event::{Kind, Ownership, Priority, Spec, State};
 use crate::fd_map::Admission;
 use crate::slab::{EventId, NONE};
 
@@ -99,8 +99,32 @@ impl<T> Core<T> {
         grant: impl FnOnce(Demand) -> Result<(), E>,
     ) -> Result<(), AddError<E>> {
         let event = self.events.get(id).ok_or(AddError::NoSuchEvent)?;
-        let timeout_ns = event.timeout_ns();
-        match event.kind {
+        let (kind, timeout_ns) = (event.kind, event.timeout_ns());
+        match kind {
+            Kind::Io {
+                fd,
+                interest,
+                trigger: Trigger::Level,
+                ownership: Ownership::Owned,
+            } if !interest.is_empty()
+                && self.fds.resume(&mut self.events, id.slot, fd, interest) => {}
+            _ => self.put_on(id.slot, kind, grant)?,
+        }
+        self.set_pending(id.slot);
+        if let Some(timeout_ns) = timeout_ns {
+            self.start_timer(id.slot, timeout_ns, now());
+        }
+        Ok(())
+    }
+
+    /// Puts an event on what it waits for, again if it is on it.
+    fn put_on<E>(
+        &mut self,
+        slot: u32,
+        kind: Kind,
+        grant: impl FnOnce(Demand) -> Result<(), E>,
+    ) -> Result<(), AddError<E>> {
+        match kind {
             Kind::Io { interest, .. } if interest.is_empty() => {}
             Kind::Io {
                 fd,
@@ -108,19 +132,15 @@ impl<T> Core<T> {
                 trigger,
                 ..
             } => {
-                let first = self.admit(id.slot, fd, interest, trigger, grant)?;
-                self.fds.insert(&mut self.events, id.slot, first);
+                let first = self.admit(slot, fd, interest, trigger, grant)?;
+                self.fds.insert(&mut self.events, slot, first);
             }
-            Kind::Signal(signal) => self.watch(signal, id.slot, grant)?,
+            Kind::Signal(signal) => self.watch(signal, slot, grant)?,
             Kind::Plain => {}
-            Kind::Always(_) if self.always.contains(&id.slot) => {}
-            Kind::Always(_) => self.always.push(id.slot),
-            Kind::Prepare => self.prepare.insert(id.slot),
-            Kind::Check => self.check.insert(id.slot),
-        }
-        self.set_pending(id.slot);
-        if let Some(timeout_ns) = timeout_ns {
-            self.start_timer(id.slot, timeout_ns, now());
+            Kind::Always(_) if self.always.contains(&slot) => {}
+            Kind::Always(_) => self.always.push(slot),
+            Kind::Prepare => self.prepare.insert(slot),
+            Kind::Check => self.check.insert(slot),
         }
         Ok(())
     }
@@ -136,14 +156,17 @@ impl<T> Core<T> {
     ///
     /// `event_del`.
     pub fn delete(&mut self, id: EventId) -> Result<Option<Release>, NoSuchEvent> {
-        self.events.get(id).ok_or(NoSuchEvent)?;
+        let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
+        let (is_queued, kind) = (event.state.intersects(State::QUEUED), event.kind);
+        event.forget_news();
         self.withdraw(id.slot);
-        self.active.unlink(&mut self.events, id.slot);
-        let event = &mut self.events[id.slot];
-        event.ready = Ready::empty();
-        event.count = 0;
-        event.errno = 0;
-        Ok(self.idle_signal(id.slot))
+        if is_queued {
+            self.active.unlink(&mut self.events, id.slot);
+        }
+        match kind {
+            Kind::Signal(signal) => Ok(self.idle_signal(signal)),
+            _ => Ok(None),
+        }
     }
 
     /// Deletes an event and frees it: the handle names nothing from now on. Costs what
@@ -194,6 +217,17 @@ impl<T> Core<T> {
             _ => return Ok(()),
         };
         if old == wanted {
+            return Ok(());
+        }
+        if event.state.contains(State::LISTED)
+            && event.state.contains(State::PENDING)
+            && !wanted.is_empty()
+            && self.fds.is_held(fd)
+        {
+            if let Kind::Io { interest, .. } = &mut event.kind {
+                *interest = wanted;
+            }
+            self.fds.update(&self.events, fd, wanted);
             return Ok(());
         }
         if event.state.contains(State::LINGERING) {
@@ -267,6 +301,7 @@ impl<T> Core<T> {
             let event = &mut self.events[slot];
             let next = event.next_on_fd;
             event.errno = errno;
+            event.state.insert(State::NEWS);
             self.make_active(slot, Ready::ERROR);
             slot = next;
         }
@@ -344,17 +379,21 @@ impl<T> Core<T> {
         Ok(())
     }
 
+    #[inline]
     fn set_pending(&mut self, slot: u32) {
         let event = &mut self.events[slot];
         event.state.remove(State::LINGERING);
         if !event.state.contains(State::PENDING) {
             event.state.insert(State::PENDING);
             self.pending += usize::from(event.counts());
-            self.most.pending = self.most.pending.max(self.pending);
+            if self.pending > self.most.pending {
+                self.most.pending = self.pending;
+            }
         }
     }
 
     /// Makes a one-shot not pending, whose callback is about to run.
+    #[inline]
     pub(crate) fn linger(&mut self, slot: u32) {
         let event = &mut self.events[slot];
         if event.state.contains(State::PENDING) {
@@ -367,12 +406,14 @@ impl<T> Core<T> {
     /// Makes an event not pending. It stays active if it is.
     pub(crate) fn withdraw(&mut self, slot: u32) {
         let event = &mut self.events[slot];
-        if event.state.contains(State::PENDING) {
-            self.pending -= usize::from(event.counts());
-        } else if !event.state.contains(State::LINGERING) {
+        let state = event.state;
+        if !state.intersects(State::ON) {
             return;
         }
-        event.state.remove(State::PENDING | State::LINGERING);
+        event.state = state.difference(State::ON);
+        if state.contains(State::PENDING) {
+            self.pending -= usize::from(event.counts());
+        }
         if let Some(timer) = event.timer.take() {
             self.timers.remove(timer);
         }
@@ -390,11 +431,8 @@ impl<T> Core<T> {
         }
     }
 
-    /// The event's signal, if it is caught though no event waits for it. It counts as released.
-    pub(crate) fn idle_signal(&mut self, slot: u32) -> Option<Release> {
-        let Kind::Signal(signal) = self.events[slot].kind else {
-            return None;
-        };
+    /// The signal, if it is caught though no event waits for it. It counts as released.
+    pub(crate) fn idle_signal(&mut self, signal: Signal) -> Option<Release> {
         if self.caught & bit(signal) == 0 || self.signals.is_watched(signal) {
             return None;
         }

@@ -8,7 +8,7 @@ use evloop_signals::Signal;
 use crate::Core;
 #[cfg(doc)]
 use crate::Step;
-use crate::event::State;
+use crate::event::{Kind, State};
 use crate::life::Leaving;
 use crate::slab::{EventId, NONE};
 use crate::step::Phase;
@@ -87,7 +87,7 @@ impl<T> Core<T> {
         while slot != NONE {
             let event = &self.events[slot];
             let next = event.next_on_fd;
-            let told = ready.for_interest(event.interest());
+            let told = event.told_of(ready);
             if !told.is_empty() {
                 self.active.activate(&mut self.events, slot, told);
             }
@@ -151,7 +151,10 @@ impl<T> Core<T> {
     /// A one-shot has run and was not added again.
     fn finish_one_shot(&mut self, id: EventId) -> Option<Leaving<T>> {
         self.withdraw(id.slot);
-        let signal = self.idle_signal(id.slot);
+        let signal = match self.events[id.slot].kind {
+            Kind::Signal(signal) => self.idle_signal(signal),
+            _ => None,
+        };
         if !self.events[id.slot].is_over() {
             return signal.map(|release| Leaving {
                 release: Some(release),

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::Core;
+use crate::active::Level;
 use crate::event::Priority;
 use crate::step::Phase;
 
@@ -127,6 +128,7 @@ impl<T> Core<T> {
         self.limits = limits;
         self.is_limited =
             limits.callbacks.is_some() || limits.interval.is_some() || limits.quota.is_some();
+        self.cleared = Level::NEVER;
     }
 
     /// Ends the run at the top of the next turn; the callbacks of this one run before.
@@ -145,6 +147,7 @@ impl<T> Core<T> {
     /// `event_base_loopbreak`. There, one that comes before the run has begun is lost.
     pub fn break_loop(&mut self) {
         self.requests.stop = true;
+        self.cleared = Level::NEVER;
     }
 
     /// Looks at the kernel again after the callback that runs, before any other.
@@ -155,6 +158,7 @@ impl<T> Core<T> {
     /// `event_base_loopcontinue`.
     pub fn rescan(&mut self) {
         self.requests.rescan = true;
+        self.cleared = Level::NEVER;
     }
 
     /// Whether nothing is pending or active: what ends a run [`Mode::UntilEmpty`]. Internal events

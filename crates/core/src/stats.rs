@@ -133,26 +133,59 @@ pub(crate) struct Measured {
     pub(crate) longest_ns: u64,
 }
 
-impl Stats {
+/// Callbacks run, internal ones not counted, and for what.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ran {
+    pub(crate) callbacks: u64,
+    /// Without readiness of a file descriptor among the reasons.
+    other: u64,
+    timer: u64,
+    signal: u64,
+}
+
+const _: () = assert!(IO.bits() < Ready::TIMEOUT.bits() && IO.bits() < Ready::SIGNAL.bits());
+
+impl Ran {
     /// Counts a callback that runs for this.
     #[inline]
     pub(crate) fn count(&mut self, ready: Ready) {
-        const IO: Ready = Ready::READ
-            .union(Ready::WRITE)
-            .union(Ready::CLOSED)
-            .union(Ready::ALWAYS);
         self.callbacks += 1;
-        self.io_callbacks += u64::from(ready.intersects(IO));
-        self.timer_callbacks += u64::from(ready.contains(Ready::TIMEOUT));
-        self.signal_callbacks += u64::from(ready.contains(Ready::SIGNAL));
+        // Mostly it is readiness of a file descriptor, and nothing else: the low bits, and one at least.
+        if !(1..=IO.bits()).contains(&ready.bits()) {
+            self.count_other(ready);
+        }
+    }
+
+    fn count_other(&mut self, ready: Ready) {
+        self.other += u64::from(!ready.intersects(IO));
+        self.timer += u64::from(ready.contains(Ready::TIMEOUT));
+        self.signal += u64::from(ready.contains(Ready::SIGNAL));
+    }
+
+    /// The callback that was counted last for this was of an internal event, and does not count.
+    pub(crate) fn take_back(&mut self, ready: Ready) {
+        self.callbacks -= 1;
+        self.other -= u64::from(!ready.intersects(IO));
+        self.timer -= u64::from(ready.contains(Ready::TIMEOUT));
+        self.signal -= u64::from(ready.contains(Ready::SIGNAL));
     }
 }
+
+/// What a file descriptor reports.
+const IO: Ready = Ready::READ
+    .union(Ready::WRITE)
+    .union(Ready::CLOSED)
+    .union(Ready::ALWAYS);
 
 impl<T> Core<T> {
     /// The counters. `O(1)`.
     #[must_use]
     pub const fn stats(&self) -> Stats {
         let mut stats = self.stats;
+        stats.callbacks = self.ran.callbacks;
+        stats.io_callbacks = self.ran.callbacks - self.ran.other;
+        stats.timer_callbacks = self.ran.timer;
+        stats.signal_callbacks = self.ran.signal;
         stats.changes_recorded = self.fds.recorded;
         stats.changes_told = self.fds.told;
         stats.changes_skipped = self.fds.skipped;

@@ -9,6 +9,7 @@ use core::time::Duration;
 use evloop_changelist::{Interest, Ready};
 
 use crate::Core;
+use crate::active::Level;
 use crate::error::Reentrant;
 use crate::event::{Priority, State};
 use crate::run::{Mode, Outcome};
@@ -90,7 +91,7 @@ impl<T> Core<T> {
         self.mode = mode;
         self.now_is_fresh = false;
         self.now_is_of_turn = false;
-        self.has_run = false;
+        self.ran_before = self.ran.callbacks;
         self.phase = Phase::Top;
         Ok(())
     }
@@ -99,6 +100,7 @@ impl<T> Core<T> {
     /// stays active; nothing is lost.
     pub fn abort(&mut self) {
         self.phase = Phase::Idle;
+        self.cleared = Level::NEVER;
         self.requests.rescan = false;
         if let Some(id) = self.running.take()
             && let Some(event) = self.events.get(id)
@@ -115,11 +117,22 @@ impl<T> Core<T> {
     /// In debug builds if the front has not done what the step before asked for.
     #[inline]
     pub fn step(&mut self) -> Step {
-        match self.phase {
-            Phase::Dispatch => self.dispatch(),
-            _ => None,
+        match self.run_next() {
+            Some(activation) => Step::Run(activation),
+            None => self.turn(),
         }
-        .unwrap_or_else(|| self.turn())
+    }
+
+    /// The next step if it runs an event of the level that ran just now, with nothing to be asked in
+    /// between: mostly so while a turn dispatches. `None`: [`Core::step`] has the answer.
+    ///
+    /// No front needs it: `step` begins with it. One that asks it first keeps its way from callback to
+    /// callback short.
+    #[inline]
+    pub fn run_next(&mut self) -> Option<Activation> {
+        // It is never cleared for no level.
+        let is_cleared = self.cleared == self.active.most_urgent();
+        is_cleared.then(|| self.run(self.cleared.known_priority()))
     }
 
     /// The turn, from where it is to where the front is needed.
@@ -196,17 +209,11 @@ impl<T> Core<T> {
     }
 
     /// Item 9 and 10 of the turn; `None` if the next turn begins.
-    #[inline]
     fn dispatch(&mut self) -> Option<Step> {
         match self.next() {
-            Next::Run(level) => return Some(self.run(level)),
-            Next::Yield(level) => {
-                // It does not decide which level the turn is for.
-                let level_of_turn = self.level;
-                let step = self.run(level);
-                self.level = level_of_turn;
-                return Some(step);
-            }
+            Next::Run(level) => return Some(self.run_first(level)),
+            // It does not decide which level the turn is for.
+            Next::Yield(level) => return Some(Step::Run(self.run(level))),
             Next::Time => return Some(Step::Time),
             Next::Done if self.is_work_done() => return Some(self.done(Outcome::Done)),
             Next::Done | Next::Leave => {}
@@ -218,6 +225,7 @@ impl<T> Core<T> {
             }
         }
         self.phase = Phase::Top;
+        self.cleared = Level::NEVER;
         None
     }
 
@@ -252,6 +260,7 @@ impl<T> Core<T> {
         }
         self.requests.rescan = false;
         self.phase = Phase::Idle;
+        self.cleared = Level::NEVER;
         Step::Done(outcome)
     }
 
@@ -264,11 +273,16 @@ impl<T> Core<T> {
         })
     }
 
+    /// Whether a callback has run in this run, internal events and watchers aside.
+    const fn has_run(&self) -> bool {
+        self.ran.callbacks != self.ran_before
+    }
+
     /// How long to wait; `None` if that takes the time to tell.
     fn timeout(&mut self) -> Option<Timeout> {
         let busy =
             self.active.len() != 0 || !self.active.is_later_empty() || self.is_always_ready();
-        let finished = self.mode == Mode::Once && self.has_run;
+        let finished = self.mode == Mode::Once && self.has_run();
         if busy || finished || self.requests.exit || self.mode == Mode::NonBlocking {
             return Some(Timeout::Zero);
         }
@@ -287,12 +301,11 @@ impl<T> Core<T> {
     }
 
     /// What comes next while the turn dispatches.
-    #[inline]
     fn next(&mut self) -> Next {
         if self.requests.stop || core::mem::take(&mut self.requests.rescan) {
             return Next::Leave;
         }
-        match self.active.most_urgent() {
+        match self.active.most_urgent().priority() {
             None => Next::Done,
             // Something more urgent came, or the level is done.
             Some(urgent) if self.level.is_some_and(|level| level != urgent) => Next::Done,
@@ -305,7 +318,7 @@ impl<T> Core<T> {
     const fn is_work_done(&self) -> bool {
         match self.mode {
             Mode::NonBlocking => true,
-            Mode::Once => self.has_run,
+            Mode::Once => self.has_run(),
             Mode::UntilEmpty | Mode::StayOnEmpty => false,
         }
     }
@@ -319,7 +332,6 @@ impl<T> Core<T> {
             self.linger(slot);
         }
         self.running = Some(id);
-        self.now_is_fresh = false;
         Step::Run(Activation {
             id,
             ready: Ready::empty(),
@@ -329,62 +341,87 @@ impl<T> Core<T> {
         })
     }
 
-    /// Takes the first event from the queue of this level and hands it to the front.
-    #[inline]
-    fn run(&mut self, level: Priority) -> Step {
-        let slot = self.active.first(level);
-        self.active.pop(&mut self.events, level);
-        let event = &mut self.events[slot];
-        let id = event.id(slot);
-        let ready = core::mem::replace(&mut event.ready, Ready::empty());
-        let state = event.state;
-        let mut activation = Activation {
-            id,
-            ready,
-            count: 0,
-            left: 0,
-            errno: core::mem::take(&mut event.errno),
-        };
-        event.runs += 1;
-        if !state.contains(State::PERSISTENT) {
-            self.linger(slot);
-        } else if let (Some(timer), Some(interval_ns)) = (event.timer, event.timeout_ns())
-            && !ready.contains(Ready::TIMEOUT)
-        {
-            self.rearm_idle(timer, interval_ns);
-        }
-        if self.events[slot].count > 0 {
-            (activation.count, activation.left) = self.take_deliveries(slot);
-        }
-        // Internal events do not count, nor decide which level a turn is for.
-        if !state.contains(State::INTERNAL) {
-            self.stats.count(ready);
-            self.has_run = true;
-            if self.level.is_none() && !self.mode.runs_all_levels() {
+    /// Runs an event of this level, and clears the level, if nothing is to be asked between its events.
+    fn run_first(&mut self, level: Priority) -> Step {
+        let activation = self.run(level);
+        let is_internal = self
+            .events
+            .get(activation.id)
+            .is_some_and(|event| event.state.contains(State::INTERNAL));
+        // Internal events do not decide which level a turn is for.
+        if !is_internal {
+            if !self.mode.runs_all_levels() {
                 self.level = Some(level);
             }
+            if !self.is_limited {
+                self.cleared = level.into();
+            }
         }
-        self.running = Some(id);
-        self.now_is_fresh = false;
         Step::Run(activation)
     }
 
-    /// The deliveries of its signal that an event runs for, and how many are left.
-    fn take_deliveries(&mut self, slot: u32) -> (u64, u64) {
+    /// Takes the first event from the queue of this level and hands it to the front.
+    #[inline]
+    fn run(&mut self, level: Priority) -> Activation {
+        let (slot, event) = self.active.pop(&mut self.events, level);
+        let id = event.id(slot);
+        let ready = core::mem::replace(&mut event.ready, Ready::empty());
+        event.runs += 1;
+        let (state, timer) = (event.state, event.timer);
+        self.running = Some(id);
+        self.ran.count(ready);
+        let mut news = News::default();
+        let sort = state & (State::PERSISTENT | State::NEWS | State::INTERNAL);
+        if sort != State::PERSISTENT || timer.is_some() {
+            if !state.contains(State::PERSISTENT) {
+                self.linger(slot);
+            } else if let Some(timer) = timer
+                && !ready.contains(Ready::TIMEOUT)
+            {
+                self.rearm_idle(slot, timer);
+            }
+            if sort.intersects(State::NEWS | State::INTERNAL) {
+                news = self.take_news(slot, ready);
+            }
+        }
+        Activation {
+            id,
+            ready,
+            count: news.count,
+            left: news.left,
+            errno: news.errno,
+        }
+    }
+
+    /// For an event that is told more than readiness, or that does not count.
+    fn take_news(&mut self, slot: u32, ready: Ready) -> News {
         let event = &mut self.events[slot];
+        if event.state.contains(State::INTERNAL) {
+            self.ran.take_back(ready);
+        }
+        let errno = core::mem::take(&mut event.errno);
         let count = if event.state.contains(State::EACH) {
-            1
+            event.count.min(1)
         } else {
             event.count
         };
         event.count -= count;
         let left = event.count;
+        event.state.set(State::NEWS, left > 0);
         if left > 0 {
             // As if the others came now. The callback may still delete them.
             self.make_active(slot, Ready::SIGNAL);
         }
-        (count, left)
+        News { count, left, errno }
     }
+}
+
+/// What an [`Activation`] tells beside readiness.
+#[derive(Default)]
+struct News {
+    count: u64,
+    left: u64,
+    errno: i32,
 }
 
 /// See [`Core::next`].

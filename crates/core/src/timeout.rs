@@ -60,29 +60,29 @@ impl<T> Core<T> {
     #[inline]
     pub(crate) fn start_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
         self.forget_expiry(slot);
-        let lane = self.lane(timeout_ns);
-        let timer = &mut self.events[slot].timer;
-        match (*timer, lane) {
-            (Some(timer), lane) => self.rearm(timer, lane, timeout_ns, now_ns),
-            (None, Some(lane)) => *timer = Some(self.timers.insert_in_lane(lane, now_ns, slot)),
-            (None, None) => {
-                let deadline_ns = now_ns.saturating_add(timeout_ns);
-                *timer = Some(self.timers.insert(deadline_ns, slot));
-            }
+        let timer = self.events[slot].timer;
+        match timer {
+            Some(timer) => self.rearm(timer, timeout_ns, now_ns),
+            None => self.insert_timer(slot, timeout_ns, now_ns),
         }
+    }
+
+    fn insert_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
+        let timer = match self.lane(timeout_ns) {
+            Some(lane) => self.timers.insert_in_lane(lane, now_ns, slot),
+            None => {
+                let deadline_ns = now_ns.saturating_add(timeout_ns);
+                self.timers.insert(deadline_ns, slot)
+            }
+        };
+        self.events[slot].timer = Some(timer);
         self.most.timers = self.most.timers.max(self.timers.len());
     }
 
     /// Moves a timer to `timeout_ns` after `from_ns`.
     #[inline]
-    pub(crate) fn rearm(
-        &mut self,
-        timer: TimerId,
-        lane: Option<LaneId>,
-        timeout_ns: u64,
-        from_ns: u64,
-    ) {
-        match lane {
+    pub(crate) fn rearm(&mut self, timer: TimerId, timeout_ns: u64, from_ns: u64) {
+        match self.lane(timeout_ns) {
             Some(lane) => self.timers.rearm_in_lane(timer, lane, from_ns),
             None => self.timers.rearm(timer, from_ns.saturating_add(timeout_ns)),
         };
@@ -91,13 +91,16 @@ impl<T> Core<T> {
     /// The interval of a persistent event that was heard of in another way begins anew: with this turn,
     /// or with the callback of this turn that has started it since.
     #[inline]
-    pub(crate) fn rearm_idle(&mut self, timer: TimerId, interval_ns: u64) {
+    pub(crate) fn rearm_idle(&mut self, slot: u32, timer: TimerId) {
+        let Some(interval_ns) = self.events[slot].timeout_ns() else {
+            return;
+        };
         let started_ns = self
             .timers
             .deadline(timer)
             .map_or(0, |deadline_ns| deadline_ns.saturating_sub(interval_ns));
         let from_ns = started_ns.max(self.now_ns);
-        self.rearm(timer, self.lane(interval_ns), interval_ns, from_ns);
+        self.rearm(timer, interval_ns, from_ns);
     }
 
     /// The lane of a common timeout.
@@ -117,6 +120,7 @@ impl<T> Core<T> {
     }
 
     /// An expiry whose callback has not run did not happen.
+    #[inline]
     fn forget_expiry(&mut self, slot: u32) {
         let event = &mut self.events[slot];
         if event.ready.contains(Ready::TIMEOUT) {
@@ -137,7 +141,7 @@ impl<T> Core<T> {
             match event.timeout_ns() {
                 Some(interval_ns) if event.state.contains(State::PERSISTENT) => {
                     let from_ns = last_tick(deadline_ns, interval_ns, self.now_ns);
-                    self.rearm(timer, self.lane(interval_ns), interval_ns, from_ns);
+                    self.rearm(timer, interval_ns, from_ns);
                 }
                 _ => {
                     event.timer = None;

@@ -3,7 +3,10 @@
 use std::io;
 
 use evloop_catcher::SignalInfo;
-use evloop_core::{Activation, EventId};
+use evloop_changelist::Ready;
+#[cfg(doc)]
+use evloop_core::Activation;
+use evloop_core::EventId;
 use evloop_signals::Signal;
 
 use crate::EventLoop;
@@ -19,7 +22,12 @@ pub struct Cx<'a, S> {
     pub state: &'a mut S,
     /// The loop: to add, delete and change events, this one too, and to end the run.
     pub events: &'a mut EventLoop<S>,
-    pub(crate) activation: Activation,
+    pub(crate) id: EventId,
+    pub(crate) ready: Ready,
+    /// Of its signal: [`Activation::count`], [`Activation::left`].
+    pub(crate) count: u64,
+    pub(crate) left: u64,
+    pub(crate) errno: i32,
 }
 
 impl<S> Cx<'_, S> {
@@ -30,11 +38,11 @@ impl<S> Cx<'_, S> {
     /// `event_base_get_running_event`, and `event_self_cbarg`.
     #[must_use]
     pub const fn id(&self) -> EventId {
-        self.activation.id
+        self.id
     }
 
     /// Why the kernel refused a change of interest in the event's source, if this is why the callback
-    /// runs with [`Ready::ERROR`](evloop_changelist::Ready::ERROR). The kernel then holds no interest
+    /// runs with [`Ready::ERROR`]. The kernel then holds no interest
     /// in it; [`EventLoop::add`] asks it again.
     ///
     /// # Compared with libevent
@@ -42,8 +50,7 @@ impl<S> Cx<'_, S> {
     /// There is no counterpart: with its changelist, libevent writes a warning and forgets it.
     #[must_use]
     pub fn refusal(&self) -> Option<io::Error> {
-        let errno = self.activation.errno;
-        (errno != 0).then(|| io::Error::from_raw_os_error(errno))
+        (self.errno != 0).then(|| io::Error::from_raw_os_error(self.errno))
     }
 }
 

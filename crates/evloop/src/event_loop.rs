@@ -8,14 +8,14 @@ use std::time::Duration;
 use evloop_backend::{Backend, Capabilities, Clock, Report, Source, World};
 use evloop_catcher::{ForkStamp, SignalInfo};
 use evloop_changelist::Interest;
-use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
+use evloop_core::{Activation, Core, Limits, Mode, Outcome, Priority, Step};
+use evloop_epoll::MonotonicClock;
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
 
 use crate::builder::{Builder, Choice, INTERNAL};
-use crate::clock::MonotonicClock;
 use crate::context::Cx;
-use crate::error::{NewError, RemoveError, RunError};
+use crate::error::{NewError, RunError};
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
 use crate::outside::Outside;
 use crate::record::Shared;
@@ -65,7 +65,7 @@ impl<S> EventLoop<S> {
     pub(crate) fn with_choice(choice: Choice) -> Result<Self, NewError> {
         let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
         let outside = Outside::process(choice, &waker);
-        Self::with_outside(outside, Box::new(MonotonicClock::new()), waker)
+        Self::with_outside(outside, Box::new(MonotonicClock), waker)
     }
 
     pub(crate) fn with_world(world: Rc<dyn World>) -> Result<Self, NewError> {
@@ -230,25 +230,43 @@ impl<S> EventLoop<S> {
                 return Err(RunError::Forked);
             }
             run.0.take_break();
-            match run.0.core.step() {
-                Step::Time => {
-                    let now_ns = run.0.clock.now_ns();
-                    run.0.core.set_now(now_ns);
-                }
-                Step::Wait(timeout) => run.0.wait(timeout)?,
-                Step::Run(activation) if run.0.is_measuring => {
-                    run.0.call_measured(activation, state)?;
-                }
-                Step::Run(activation) => run.0.call(activation, state)?,
-                Step::Done(outcome) => {
-                    // What was posted last may be something to stay for. It is done within the run.
-                    run.0.core.begin(mode).map_err(|_| RunError::Reentrant)?;
-                    if !run.0.take_posted() || outcome != Outcome::Empty {
-                        return Ok(outcome);
-                    }
+            let activation = match run.0.core.run_next() {
+                Some(activation) => activation,
+                None => match run.0.turn(mode)? {
+                    Turn::Run(activation) => activation,
+                    Turn::Again => continue,
+                    Turn::Done(outcome) => return Ok(outcome),
+                },
+            };
+            if run.0.is_measuring {
+                run.0.call_measured(activation, state);
+            } else {
+                run.0.call(activation, state);
+            }
+            if let Some(leaving) = run.0.core.finish(activation.id, None) {
+                run.0.let_go(leaving).map_err(RunError::Remove)?;
+            }
+        }
+    }
+
+    /// A step that is more than to run the next callback.
+    fn turn(&mut self, mode: Mode) -> Result<Turn, RunError> {
+        match self.core.step() {
+            Step::Run(activation) => return Ok(Turn::Run(activation)),
+            Step::Time => {
+                let now_ns = self.clock.now_ns();
+                self.core.set_now(now_ns);
+            }
+            Step::Wait(timeout) => self.wait(timeout)?,
+            Step::Done(outcome) => {
+                // What was posted last may be something to stay for. It is done within the run.
+                self.core.begin(mode).map_err(|_| RunError::Reentrant)?;
+                if !self.take_posted() || outcome != Outcome::Empty {
+                    return Ok(Turn::Done(outcome));
                 }
             }
         }
+        Ok(Turn::Again)
     }
 
     /// Ends the run when the callbacks of this turn have run. Before a run: ends the next one at
@@ -314,7 +332,7 @@ impl<S> EventLoop<S> {
             self.core.count_empty_wait();
         }
         for report in self.reports.drain(..) {
-            if report.token == INTERNAL {
+            if report.token.slot == INTERNAL.slot {
                 // Edge-triggered, an eventfd need never be read.
                 let is_edge = self.backend.capabilities().contains(Capabilities::EDGE);
                 if self.waker.needs_drain() || !is_edge {
@@ -343,38 +361,36 @@ impl<S> EventLoop<S> {
 
     /// Item 9: runs the callback of an event.
     #[inline]
-    fn call(&mut self, activation: Activation, state: &mut S) -> Result<(), RunError> {
-        // The callback may remove its own event.
-        let record = self.core.payload(activation.id).cloned();
-        if let Some(record) = &record {
+    fn call(&mut self, activation: Activation, state: &mut S) {
+        if let Some(record) = self.core.payload(activation.id).cloned() {
             record.call(&mut Cx {
                 state,
                 events: self,
-                activation,
+                id: activation.id,
+                ready: activation.ready,
+                count: activation.count,
+                left: activation.left,
+                errno: activation.errno,
             });
-        }
-        self.finish(activation.id).map_err(RunError::Remove)
-    }
-
-    /// The callback of an event is over.
-    #[inline]
-    fn finish(&mut self, id: EventId) -> Result<(), RemoveError> {
-        match self.core.finish(id, None) {
-            None => Ok(()),
-            Some(leaving) => self.let_go(leaving),
         }
     }
 
     /// As [`EventLoop::call`], and says how long it took, unless the callback panicked.
     #[cold]
-    fn call_measured(&mut self, activation: Activation, state: &mut S) -> Result<(), RunError> {
+    fn call_measured(&mut self, activation: Activation, state: &mut S) {
         let began_ns = self.clock.now_ns();
-        let called = self.call(activation, state);
+        self.call(activation, state);
         let time_ns = self.clock.now_ns().saturating_sub(began_ns);
         let time = Duration::from_nanos(time_ns);
         self.core.measured(activation.id, time);
-        called
     }
+}
+
+/// See [`EventLoop::turn`].
+enum Turn {
+    Run(Activation),
+    Again,
+    Done(Outcome),
 }
 
 /// A run. However it ends, the loop is as it is between two runs.
@@ -384,7 +400,8 @@ impl<S> Drop for Run<'_, S> {
     fn drop(&mut self) {
         if let Some(id) = self.0.core.running() {
             // Its callback panicked.
-            let finished = self.0.finish(id);
+            let leaving = self.0.core.finish(id, None);
+            let finished = leaving.map_or(Ok(()), |leaving| self.0.let_go(leaving));
             debug_assert!(finished.is_ok(), "{finished:?}");
         }
         self.0.core.abort();

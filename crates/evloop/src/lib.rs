@@ -123,7 +123,6 @@
 
 mod activate;
 mod builder;
-mod clock;
 mod context;
 mod error;
 mod event_loop;

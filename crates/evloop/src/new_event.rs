@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evloop_backend::{Capabilities, Descriptor, Source};
 use evloop_changelist::{Interest, Ready, Trigger};
-use evloop_core::{Activation, EventId, Kind, Ownership, Priority, Spec};
+use evloop_core::{EventId, Kind, Ownership, Priority, Spec};
 use evloop_signals::Signal;
 use rustix::io::Errno;
 
@@ -239,7 +239,7 @@ impl<'a, S, F: Source + 'static> NewEvent<'a, S, Io<F>> {
         };
         let origin = Origin { label, place };
         let record = record(source, origin, move |cx, source| {
-            let ready = cx.activation.ready;
+            let ready = cx.ready;
             callback(cx, source, ready);
         });
         let mut added = events.insert_and_add(spec, record);
@@ -344,7 +344,7 @@ impl<'a, S> NewEvent<'a, S, Catch> {
     {
         let Catch(signal) = self.waits_for;
         self.insert(Location::caller(), move |cx| {
-            let Activation { count, left, .. } = cx.activation;
+            let (count, left) = (cx.count, cx.left);
             let is_last = count > 0 && left == 0;
             let last = cx.events.last[signal.index()].filter(|_| is_last);
             let caught = Caught {
@@ -377,7 +377,7 @@ impl<'a, S> NewEvent<'a, S, User> {
         C: FnMut(&mut Cx<'_, S>, Ready) + 'static,
     {
         self.insert(Location::caller(), move |cx| {
-            let ready = cx.activation.ready;
+            let ready = cx.ready;
             callback(cx, ready);
         })
     }

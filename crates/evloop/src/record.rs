@@ -16,8 +16,9 @@ pub(crate) type Shared<S> = Rc<dyn Record<S>>;
 
 /// A callback with what belongs to it, whatever its event waits for.
 pub(crate) trait Record<S> {
-    /// Calls the callback; does nothing while it is being called.
-    fn call(&self, cx: &mut Cx<'_, S>);
+    /// Calls the callback; does nothing while it is being called. By value, so that the record is
+    /// there until the callback is over.
+    fn call(self: Rc<Self>, cx: &mut Cx<'_, S>);
 
     /// The source, where the event has one.
     fn source(&self) -> &dyn Any;
@@ -68,7 +69,7 @@ where
     F: 'static,
     C: FnMut(&mut Cx<'_, S>, &F) + 'static,
 {
-    fn call(&self, cx: &mut Cx<'_, S>) {
+    fn call(self: Rc<Self>, cx: &mut Cx<'_, S>) {
         if let Ok(mut callback) = self.callback.try_borrow_mut() {
             callback(cx, &self.source);
         }

@@ -84,7 +84,16 @@ impl FdEntry {
         !self.state.contains(FdState::QUENCH) && !self.held.contains(Interest::WRITE)
     }
 
+    /// What its events ask for.
+    #[inline]
     pub(super) fn wanted<T>(&self, events: &Slab<T>) -> Interest {
+        if self.head == NONE {
+            return Interest::empty();
+        }
+        let first = &events[self.head];
+        if first.next_on_fd == NONE {
+            return first.interest();
+        }
         self.events(events)
             .map(|(_, event)| event.interest())
             .collect()
