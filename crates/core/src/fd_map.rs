@@ -251,9 +251,12 @@ impl FdMap {
     fn record<T>(&mut self, events: &Slab<T>, fd: RawFd, added: Interest, trigger: Trigger) {
         let entry = &mut self.entries[index(fd)];
         let wanted = entry.wanted(events);
+        // If the number is another file's by now, the kernel takes this for a registration, and what
+        // it still reports of the file before is told apart only by the token.
+        let is_borrowed = entry.state.contains(FdState::BORROWED);
         let token = Token {
             slot: slot(fd),
-            generation: entry.generation,
+            generation: entry.generation.wrapping_add(u32::from(is_borrowed)),
         };
         let change = self
             .changes
@@ -313,6 +316,7 @@ impl FdMap {
             let item = self.changes.entries()[position];
             self.hold(item.fd, item.change.wanted());
             let entry = &mut self.entries[index(item.fd)];
+            entry.generation = item.token.generation;
             entry.set_trigger(FdState::HELD_EDGE, item.change.trigger());
             entry.state.remove(FdState::QUENCH | FdState::CHANGED);
         }

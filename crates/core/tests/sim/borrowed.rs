@@ -74,6 +74,32 @@ fn ghost_never_reaches_the_next_owner_of_its_number() {
     }
 }
 
+/// The loop is never told that the number changed hands. The add that follows is enough.
+#[test]
+fn ghost_never_reaches_an_event_that_goes_on_under_its_number() {
+    for trigger in [Trigger::Level, Trigger::Edge] {
+        let sim = Sim::new(0);
+        let mut front = Front::new(&sim);
+        let (number, mut before) = sim.pipe();
+        let id = added(&mut front, number, trigger);
+        assert_eq!(look(&mut front), []);
+        for ghosts in 1..4 {
+            sim.dup(number).unwrap();
+            sim.close(number).unwrap();
+            let (reused, writer) = sim.pipe();
+            assert_eq!(reused, number);
+            front.add(id).unwrap();
+            sim.write(before, b"to the dead").unwrap();
+            assert_eq!(look(&mut front), [], "{trigger:?}");
+            assert!(front.core.stats().ghosts >= ghosts);
+            sim.write(writer, b"to the living").unwrap();
+            assert_eq!(look(&mut front), [id], "{trigger:?}");
+            sim.read(number, &mut [0; 64]).unwrap();
+            before = writer;
+        }
+    }
+}
+
 #[test]
 fn file_under_a_number_that_was_used_again_is_registered_by_the_next_add() {
     let sim = Sim::new(0);
