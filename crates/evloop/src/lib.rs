@@ -85,6 +85,11 @@
 //!
 //! Sources are made non-blocking when they are added; see [`NewEvent::leave_blocking`].
 //!
+//! A source is one file for as long as it is with the loop. Where safe code can put another file in its
+//! place, as `dup2` does to [standard input](std::io::stdin), the event does not hear of that one: remove
+//! it, and make it anew. For a file descriptor that is somebody else's, a C library's say, there is an
+//! `unsafe` door, [`EventLoop::io_raw`].
+//!
 //! # Closures
 //!
 //! A closure that is written in the call of `add`, and a function, need no annotation of their
@@ -119,7 +124,6 @@
 //! in nanoseconds of a precise clock; hang-up and error are readiness of their own, and reach every
 //! event of a file descriptor; a signal reaches every loop that watches it; events with equal
 //! deadlines run first come, first served; what the kernel refuses is never swallowed.
-#![forbid(unsafe_code)]
 
 mod activate;
 mod builder;
@@ -157,7 +161,7 @@ pub use crate::error::{
 };
 pub use crate::event_loop::EventLoop;
 pub use crate::inspect::Snapshot;
-pub use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
+pub use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, RawSource, Timer, User};
 pub use crate::remote::{Remote, Reply};
 pub use crate::table::Table;
 pub use crate::verify::{Mismatch, VerifyError};

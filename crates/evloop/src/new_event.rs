@@ -1,6 +1,8 @@
 //! A new event, before it is added: what is said of it in passing, and the callback at the end.
 #![expect(clippy::should_implement_trait, reason = "`add` is the field's word")]
 
+mod raw;
+
 use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
@@ -14,7 +16,9 @@ use rustix::io::Errno;
 use crate::context::{Caught, Cx};
 use crate::error::{AddError, InsertError};
 use crate::event_loop::EventLoop;
-use crate::record::{Origin, given_back, record};
+use crate::record::{Origin, Shared, given_back, record};
+
+pub use self::raw::RawSource;
 
 /// A new event that waits for its callback: made by [`EventLoop::io`], [`EventLoop::timer`],
 /// [`EventLoop::signal`] and [`EventLoop::user`], and put into the loop by `add`.
@@ -143,7 +147,7 @@ impl<'a, S, W> NewEvent<'a, S, W> {
     }
 }
 
-impl<'a, S, F: Source + 'static> NewEvent<'a, S, Io<F>> {
+impl<'a, S, F> NewEvent<'a, S, Io<F>> {
     pub(crate) fn io(events: &'a mut EventLoop<S>, source: F, interest: Interest) -> Self {
         let waits_for = Io {
             source,
@@ -171,15 +175,6 @@ impl<'a, S, F: Source + 'static> NewEvent<'a, S, Io<F>> {
         self
     }
 
-    /// The source is left as it is. Otherwise it is made non-blocking when it is added, which is
-    /// seen by everybody who shares the open file: a shell and its children share their terminal.
-    ///
-    /// A callback on a source that blocks may read or write once.
-    pub const fn leave_blocking(mut self) -> Self {
-        self.waits_for.nonblocking = false;
-        self
-    }
-
     /// A source that the backend cannot wait for, because it is always ready, counts as always
     /// ready, instead of being refused: a regular file, or a directory. While such an event is
     /// pending the loop never sleeps.
@@ -189,6 +184,35 @@ impl<'a, S, F: Source + 'static> NewEvent<'a, S, Io<F>> {
     /// `EV_FEATURE_FDS`, by which a backend is chosen that takes files.
     pub const fn or_always_ready(mut self) -> Self {
         self.waits_for.files = true;
+        self
+    }
+
+    /// Makes the event and adds it; gives the record back if that fails.
+    fn insert_io(
+        events: &mut EventLoop<S>,
+        spec: Spec,
+        files: bool,
+        record: Shared<S>,
+    ) -> Result<EventId, (AddError, Shared<S>)> {
+        match (events.insert_and_add(spec, record), spec.kind) {
+            (Err((AddError::Control(error), record)), Kind::Io { interest, .. })
+                if files && error.source.raw_os_error() == Some(Errno::PERM.raw_os_error()) =>
+            {
+                let kind = Kind::Always(interest);
+                events.insert_and_add(Spec { kind, ..spec }, record)
+            }
+            (added, _) => added,
+        }
+    }
+}
+
+impl<S, F: Source + 'static> NewEvent<'_, S, Io<F>> {
+    /// The source is left as it is. Otherwise it is made non-blocking when it is added, which is
+    /// seen by everybody who shares the open file: a shell and its children share their terminal.
+    ///
+    /// A callback on a source that blocks may read or write once.
+    pub const fn leave_blocking(mut self) -> Self {
+        self.waits_for.nonblocking = false;
         self
     }
 
@@ -242,17 +266,7 @@ impl<'a, S, F: Source + 'static> NewEvent<'a, S, Io<F>> {
             let ready = cx.ready;
             callback(cx, source, ready);
         });
-        let mut added = events.insert_and_add(spec, record);
-        if let Err((AddError::Control(error), record)) = added {
-            let is_file = error.source.raw_os_error() == Some(Errno::PERM.raw_os_error());
-            added = if files && is_file {
-                spec.kind = Kind::Always(interest);
-                events.insert_and_add(spec, record)
-            } else {
-                Err((AddError::Control(error), record))
-            };
-        }
-        let added = added.and_then(|id| {
+        let added = Self::insert_io(events, spec, files, record).and_then(|id| {
             let source = events.source::<F>(id).filter(|_| nonblocking);
             let made = match source.map(Source::descriptor) {
                 Some(Descriptor::Process(file)) => rustix::io::ioctl_fionbio(file, true),

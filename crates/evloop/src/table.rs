@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use evloop_changelist::Trigger;
-use evloop_core::Kind;
+use evloop_core::{Kind, Ownership};
 
 use crate::event_loop::EventLoop;
 use crate::inspect::Snapshot;
@@ -72,13 +72,17 @@ impl fmt::Display for WaitsFor {
                 fd,
                 interest,
                 trigger,
-                ..
+                ownership,
             } => {
                 let edge = match trigger {
                     Trigger::Level => "",
                     Trigger::Edge => " edge",
                 };
-                write!(f, "fd {fd} {interest}{edge}")
+                let lent = match ownership {
+                    Ownership::Owned => "",
+                    Ownership::Borrowed => " lent",
+                };
+                write!(f, "fd {fd} {interest}{edge}{lent}")
             }
             Kind::Signal(signal) => signal.fmt(f),
             Kind::Plain => f.write_str("-"),

@@ -7,14 +7,15 @@ use std::io;
 
 use evloop_backend::Held;
 use evloop_changelist::{RawFd, Token};
-use evloop_core::Defect;
+use evloop_core::{Defect, Kind, Ownership};
 
 use crate::builder::INTERNAL;
 use crate::event_loop::EventLoop;
 
 impl<S> EventLoop<S> {
     /// Checks everything that the loop records against everything else, and against what the kernel
-    /// says that it holds. What the kernel was not told yet does not count.
+    /// says that it holds. What the kernel was not told yet does not count, nor that it does not know
+    /// a file of [`EventLoop::io_raw`], which somebody else may close.
     ///
     /// The kernel is asked where the backend can ask it: epoll where there is `/proc`, poll always.
     /// Elsewhere the loop's own records are all that is checked.
@@ -72,6 +73,13 @@ impl<S> EventLoop<S> {
         });
         let mut told: HashMap<(RawFd, Token), Held> =
             told.map(|told| ((told.fd, told.token), told)).collect();
+        // What is somebody else's may have been closed.
+        let is_lent = |fd| {
+            self.core.iter().any(|event| {
+                matches!(event.kind, Kind::Io { fd: its, ownership: Ownership::Borrowed, .. }
+                    if its == fd)
+            })
+        };
         let mut mismatches = Vec::new();
         for held in held {
             let told = told.remove(&(held.fd, held.token));
@@ -80,7 +88,8 @@ impl<S> EventLoop<S> {
                 mismatches.push(Mismatch { told, held });
             }
         }
-        mismatches.extend(told.into_values().map(|told| Mismatch {
+        let missing = told.into_values().filter(|told| !is_lent(told.fd));
+        mismatches.extend(missing.map(|told| Mismatch {
             told: Some(told),
             held: None,
         }));
