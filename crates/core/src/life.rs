@@ -189,6 +189,24 @@ impl<T> Core<T> {
         })
     }
 
+    /// Deletes an event and frees it, as [`Core::remove`] does, but leaves it to the next wait to tell the
+    /// kernel that its file descriptor is no longer wanted: one that is added again until then costs
+    /// one change in all. For files that are borrowed, whose owner may close them meanwhile. Costs
+    /// what [`Core::delete`] costs.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchEvent`] if it was freed before.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_del`, where the base has a changelist.
+    pub fn retire(&mut self, id: EventId) -> Result<Leaving<T>, NoSuchEvent> {
+        let release = self.delete(id)?;
+        let payload = self.events.remove(id);
+        Ok(Leaving { release, payload })
+    }
+
     /// Changes the readiness that an event asks for; empty pauses it. What it is active for
     /// already stays. `grant` is as for [`Core::add`].
     ///

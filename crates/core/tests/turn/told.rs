@@ -1,7 +1,7 @@
 //! What the kernel is told of changes of interest, and what it is not.
 
 use evloop_changelist::{EpollOp, Interest, Op, Ready, Trigger};
-use evloop_core::{Kind, Mode, Ownership, Spec, Step};
+use evloop_core::{EventId, Kind, Mode, NoSuchEvent, Ownership, Spec, Step};
 
 use super::{FIRST, Loop, READ, added, granted, modify, persistent, refused, steps, told};
 
@@ -135,4 +135,44 @@ fn what_changes_while_the_changes_are_away_is_for_the_next_wait() {
     assert_eq!(changes[0].held(), Interest::WRITE);
     assert_eq!(changes[0].op(), modify(Interest::READ));
     core.abort();
+}
+
+#[test]
+fn retired_event_is_told_with_the_wait_and_one_that_follows_it_is_told_once() {
+    let borrowed = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Level,
+        ownership: Ownership::Borrowed,
+    };
+    let mut core = Loop::new();
+    // Keeps the run from being empty.
+    added(&mut core, persistent(Kind::Plain));
+    let first = added(&mut core, persistent(borrowed));
+    let leaving = core.retire(first).unwrap();
+    assert_eq!((leaving.release, leaving.payload), (None, Some("event")));
+    assert_eq!(core.delete(first), Err(NoSuchEvent));
+    let write = Kind::Io {
+        fd: 4,
+        interest: Interest::WRITE,
+        trigger: Trigger::Level,
+        ownership: Ownership::Borrowed,
+    };
+    let second = added_without_the_kernel(&mut core, write);
+    assert_eq!(told(&mut core), [modify(Interest::WRITE)]);
+
+    drop(core.retire(second).unwrap());
+    let delete = EpollOp {
+        op: Op::Delete,
+        interest: Interest::WRITE,
+    };
+    assert_eq!(told(&mut core), [Some(delete)]);
+    assert_eq!(core.held().count(), 0);
+}
+
+/// An event that the kernel need not be asked for.
+fn added_without_the_kernel(core: &mut Loop, kind: Kind) -> EventId {
+    let id = core.insert(persistent(kind), "event").unwrap();
+    core.add(id, || 0, refused).unwrap();
+    id
 }
