@@ -46,7 +46,7 @@ pub(crate) enum When {
 
 fn activate(event: &Event, result: c_int, when: When) {
     let Some(base) = event.its_base() else {
-        log::warn("event_active: event has no event_base set.");
+        log::warn("event_active: the event has no base");
         return;
     };
     debug::assert_setup(event, "event_active");

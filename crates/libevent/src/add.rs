@@ -25,7 +25,7 @@ use crate::{clock, debug, log, mm};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn event_add(event: &Event, time: Option<&timeval>) -> c_int {
     let Some(base) = event.its_base() else {
-        log::warn("event_add: event has no event_base set.");
+        log::warn("event_add: the event has no base");
         return -1;
     };
     debug::assert_setup(event, "event_add");
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn event_add(event: &Event, time: Option<&timeval>) -> c_i
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn event_remove_timer(event: &Event) -> c_int {
     let Some(base) = event.its_base() else {
-        log::warn("event_remove_timer: event has no event_base set.");
+        log::warn("event_remove_timer: the event has no base");
         return -1;
     };
     debug::assert_setup(event, "event_remove_timer");

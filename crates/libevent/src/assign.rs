@@ -49,7 +49,9 @@ pub unsafe extern "C" fn event_assign(
         argument,
     );
     if events & EV_SIGNAL != 0 && events & EV_IO != 0 {
-        log::warn("event_assign: EV_SIGNAL is not compatible with EV_READ, EV_WRITE or EV_CLOSED");
+        log::warn(
+            "event_assign: one event waits for a signal or for a file descriptor, not for both",
+        );
         return -1;
     }
     event.callback.priority.set(middle(base));

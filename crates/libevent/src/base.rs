@@ -180,11 +180,19 @@ impl State {
 }
 
 impl Base {
+    /// Whether the kernel is told at the wait, and not at once, that a file descriptor is no longer
+    /// wanted.
+    pub(crate) fn is_lazy(&self) -> bool {
+        self.method == Method::EpollChangelist
+    }
+
     /// Makes a base; null, and a warning, where the system or the program has not what it takes.
     fn open(config: &Config) -> *mut Self {
         debug::too_late();
         let Some((method, backend)) = method::choose(config) else {
-            log::warn("event_base_new_with_config: no event mechanism available");
+            log::warn(
+                "event_base_new_with_config: every mechanism was avoided, or refused by the system",
+            );
             return ptr::null_mut();
         };
         let lock = if config.flags & BASE_NOLOCK == 0 {
@@ -193,7 +201,7 @@ impl Base {
             Some(Lock::NONE)
         };
         let Some(lock) = lock else {
-            log::warn("event_base_new_with_config: unable to make a lock");
+            log::warn("event_base_new_with_config: the program's functions made no lock");
             return ptr::null_mut();
         };
         debug::created_threadable();

@@ -199,7 +199,8 @@ impl Entered<'_> {
                 && info.timeout.is_some_and(|timeout| timeout.is_zero());
             !info.pending || is_spent
         } else {
-            false
+            // What its callback adds again is coalesced with this.
+            self.base().is_lazy()
         };
         if is_over && activation.left == 0 {
             self.remove(event, activation.id);

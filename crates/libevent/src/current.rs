@@ -47,7 +47,7 @@ pub(crate) fn set_current(base: *const Base) {
 pub extern "C" fn event_init() -> *mut Base {
     let base = event_base_new();
     if base.is_null() {
-        log::fatal("event_init: unable to make an event_base");
+        log::fatal("event_init: no base could be made");
     }
     set_current(base);
     base

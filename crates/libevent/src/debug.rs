@@ -32,12 +32,10 @@ static EVENTS: Mutex<Option<HashMap<usize, bool>>> = Mutex::new(None);
 #[unsafe(no_mangle)]
 pub extern "C" fn event_enable_debug_mode() {
     if is_on() {
-        log::fatal("event_enable_debug_mode was called twice!");
+        log::fatal("event_enable_debug_mode: the debug mode is on already");
     }
     if IS_TOO_LATE.load(Ordering::Relaxed) {
-        log::fatal(
-            "event_enable_debug_mode must be called *before* creating any events or event_bases",
-        );
+        log::fatal("event_enable_debug_mode: too late, there are bases or events already");
     }
     *EVENTS.lock().unwrap_or_else(PoisonError::into_inner) = Some(HashMap::new());
     set_on(1);
@@ -121,7 +119,7 @@ pub(crate) fn assert_setup(event: &Event, function: &str) {
     if !is_known {
         let fd = event.fd.get();
         log::fatal(format_args!(
-            "{function} called on a non-initialized event {event:p} (fd: {fd})"
+            "{function}: event {event:p} (file descriptor {fd}) was never assigned"
         ));
     }
 }
@@ -132,7 +130,7 @@ pub(crate) fn assert_not_added(event: &Event) {
     with(|events| is_added = events.get(&address(event)) == Some(&true));
     if is_added {
         log::fatal(format_args!(
-            "event_assign called for an already added event {event:p}"
+            "event_assign: event {event:p} is added, and must be deleted first"
         ));
     }
 }

@@ -53,7 +53,7 @@ pub unsafe extern "C" fn event_del_noblock(event: &Event) -> c_int {
 
 pub(crate) fn delete(event: &Event, blocking: Blocking) -> c_int {
     let Some(base) = event.its_base() else {
-        log::warn("event_del: event has no event_base set.");
+        log::warn("event_del: the event has no base");
         return -1;
     };
     let mut state = base.enter();
@@ -104,13 +104,18 @@ impl Entered<'_> {
 
     /// Frees a slot, whatever it is of; whether the system agreed.
     pub(crate) fn free_slot(&mut self, id: EventId) -> bool {
-        let Ok(leaving) = self.core.remove(id) else {
+        let base = self.base();
+        let left = if base.is_lazy() {
+            self.core.retire(id)
+        } else {
+            self.core.remove(id)
+        };
+        let Ok(leaving) = left else {
             return true;
         };
         if leaving.payload.is_some_and(|subject| subject.is_inserted) {
             self.counts.inserted -= 1;
         }
-        let base = self.base();
         self.release(base, leaving.release)
     }
 

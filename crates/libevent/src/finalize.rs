@@ -47,7 +47,7 @@ pub unsafe extern "C" fn event_free_finalize(
 
 fn finalize(event: &Event, finalizer: Option<FinalizeFn>, closure: u8) -> c_int {
     let Some(base) = event.its_base() else {
-        log::warn("event_finalize: event has no event_base set.");
+        log::warn("event_finalize: the event has no base");
         return -1;
     };
     debug::assert_setup(event, "event_finalize");

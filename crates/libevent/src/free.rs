@@ -55,7 +55,7 @@ unsafe fn free(base: *mut Base, finalizers: Finalizers) {
     };
     // SAFETY: the pointer must be null or that of a base: the caller vouches for it.
     let Some(opened) = (unsafe { base.as_ref() }) else {
-        log::warn("event_base_free: no base to free");
+        log::warn("event_base_free: there is no base");
         return;
     };
     // A finalizer may have another one run.
@@ -105,13 +105,9 @@ impl Entered<'_> {
         None
     }
 
-    /// Frees a slot. In a child the kernel's side is not told: it is the parent's.
+    /// Frees a slot. The kernel's side is not told: it goes with the base.
     fn take_out_slot(&mut self, id: EventId) {
-        if self.stamp.is_child() {
-            let left = self.core.remove(id);
-            debug_assert!(left.is_ok(), "the slot is in use");
-        } else {
-            self.free_slot(id);
-        }
+        let left = self.core.remove(id);
+        debug_assert!(left.is_ok(), "the slot is in use");
     }
 }

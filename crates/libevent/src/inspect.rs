@@ -33,7 +33,7 @@ pub unsafe extern "C" fn event_pending(
     expiry: Option<&mut timeval>,
 ) -> c_int {
     let Some(base) = event.its_base() else {
-        log::warn("event_pending: event has no event_base set.");
+        log::warn("event_pending: the event has no base");
         return 0;
     };
     debug::assert_setup(event, "event_pending");

@@ -19,7 +19,7 @@
 //! | `signals`, `common`, `time` | signals, common timeouts, the time of a turn |
 //! | `deferred`, `finalize` | what the rest of libevent has the loop call |
 //! | `inspect`, `debug` | looking at events, and who breaks rules |
-//! | `config`, `method`, `mm`, `host`, `log` | what is chosen, and what the program offers |
+//! | `config`, `method`, `mm`, `host`, `log`, `fit` | what is chosen, and what the program offers |
 //! | `fork`, `free`, `shutdown`, `current` | a base's child, its end; libevent 1 |
 
 mod abi;
@@ -37,6 +37,7 @@ mod deferred;
 mod delete;
 mod exit;
 mod finalize;
+mod fit;
 mod fork;
 mod free;
 mod host;

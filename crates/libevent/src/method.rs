@@ -124,7 +124,7 @@ pub(crate) fn choose(config: &Config) -> Option<(Method, Mechanism)> {
         && is_set(c"EVENT_SHOW_METHOD")
     {
         log::message(format_args!(
-            "libevent using: {}",
+            "the event_base waits by {}",
             method.name().to_string_lossy()
         ));
     }

@@ -37,10 +37,7 @@ pub unsafe extern "C" fn event_base_loop(base: Option<&Base>, flags: c_int) -> c
     let mut state = base.enter();
     if state.core.is_running() || state.runner.is_some() {
         drop(state);
-        log::warn(
-            "event_base_loop: reentrant invocation. Only one event_base_loop can run on each \
-             event_base at once.",
-        );
+        log::warn("event_base_loop: the loop runs already");
         return -1;
     }
     state.begin_run(flags);
