@@ -161,7 +161,7 @@ fn retired_event_is_told_with_the_wait_and_one_that_follows_it_is_told_once() {
     let second = added_without_the_kernel(&mut core, write);
     assert_eq!(told(&mut core), [modify(Interest::WRITE)]);
 
-    drop(core.retire(second).unwrap());
+    assert_eq!(core.retire(second).unwrap().release, None);
     let delete = EpollOp {
         op: Op::Delete,
         interest: Interest::WRITE,
