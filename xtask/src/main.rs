@@ -14,6 +14,7 @@ mod args;
 mod cargo;
 mod ci;
 mod code;
+mod counts;
 mod deny;
 mod features;
 mod layers;

@@ -7,8 +7,8 @@ use std::process::ExitStatus;
 
 use crate::workspace::Workspace;
 use crate::{
-    alone, deny, features, layers, libevent, lint, loom, mapping, op_table, package, testing, tidy,
-    unsafe_code,
+    alone, counts, deny, features, layers, libevent, lint, loom, mapping, op_table, package,
+    testing, tidy, unsafe_code,
 };
 
 /// One check of the workspace.
@@ -119,6 +119,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "package",
         about: "each crate can be packaged for publishing",
         run: package::check,
+    },
+    Step {
+        name: "counts",
+        about: "no operation costs more instructions, calls, memory (--fix)",
+        run: counts::check,
     },
     Step {
         name: "libevent",
