@@ -90,7 +90,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "valgrind",
-        about: "libevent's own tests under memcheck: no error with the library in its stack",
+        about: "libevent's own tests under memcheck: no error, no leak",
         is_quick: false,
         run: valgrind::check,
     },
