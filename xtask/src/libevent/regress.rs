@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::process::output;
+use super::process::{output, succeed};
 use super::table::Table;
 use super::trial::{Side, Trial};
 use crate::step::{Failure, Verdict, report};
@@ -43,6 +43,26 @@ pub(super) fn program(trial: &Trial<'_>) -> Option<PathBuf> {
 /// What kept its source from being fetched or compiled.
 pub(super) fn built(trial: &Trial<'_>, flavour: Flavour) -> Result<PathBuf, Failure> {
     Ok(build::build(trial, flavour)?.join("regress"))
+}
+
+/// The names of the tests that are on by themselves, of all groups.
+///
+/// # Errors
+///
+/// A program that lists none.
+pub(super) fn tests(program: &Path) -> Result<Vec<String>, Failure> {
+    let list = succeed(Command::new(program).arg("--list-tests"))?;
+    let groups: Vec<_> = CORE_GROUPS.into_iter().chain(UPPER_GROUPS).collect();
+    let names = list.lines().filter_map(|line| {
+        let name = line.split_whitespace().next()?;
+        let is_on = !line.contains('(');
+        let (group, _) = name.split_once('/')?;
+        (is_on && groups.contains(&group)).then(|| name.to_owned())
+    });
+    match names.collect::<Vec<_>>() {
+        none if none.is_empty() => Err(Failure::Findings("there is no test".to_owned())),
+        names => Ok(names),
+    }
 }
 
 /// Builds the tests where they are not built, and runs every group in every setting.
