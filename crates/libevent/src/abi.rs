@@ -214,21 +214,4 @@ const _: () = {
 };
 
 #[cfg(test)]
-mod tests {
-    use std::mem::offset_of;
-
-    use super::*;
-
-    #[test]
-    fn fields_that_programs_read_are_where_they_were_compiled_to_find_them() {
-        assert_eq!(offset_of!(EventCallback, flags), 16);
-        assert_eq!(offset_of!(EventCallback, priority), 18);
-        assert_eq!(offset_of!(EventCallback, closure), 19);
-        assert_eq!(offset_of!(EventCallback, function), 24);
-        assert_eq!(offset_of!(EventCallback, argument), 32);
-        assert_eq!(offset_of!(Event, fd), 56);
-        assert_eq!(offset_of!(Event, base), 64);
-        assert_eq!(offset_of!(Event, events), 104);
-        assert_eq!(offset_of!(Event, result), 106);
-    }
-}
+mod layout;

@@ -13,7 +13,7 @@ pub(super) struct Symbol {
 }
 
 /// Where the lists are, from the root of the workspace.
-const FOLDER: &str = "xtask/abi";
+const FOLDER: &str = "crates/libevent/abi";
 
 /// The exported names.
 ///
