@@ -4,12 +4,14 @@
 //! ticks, three signals. Each client's connection is one event more, whose callback owns a
 //! [`connection::Connection`]. [`app::App`] is the state that all of them share. The other modules
 //! know no loop: [`http`] understands requests, [`response`] writes responses, [`buffer`] moves
-//! bytes, [`measure`] counts, [`json`] writes numbers down.
+//! bytes, [`measure`] counts, [`json`] writes numbers down. What the loop
+//! tells of itself is asked for in [`inspection`].
 
 mod app;
 mod buffer;
 mod connection;
 mod http;
+mod inspection;
 mod json;
 mod measure;
 mod options;
@@ -70,6 +72,8 @@ evloop live: listening on http://{address}/ (process {process}, backend {backend
   from a shell    curl -s http://{address}/snapshot.json
                   curl -N http://{address}/events
                   curl -i http://{address}/healthz
+                  curl -s http://{address}/table
+                  curl -s http://{address}/verify
   under load      wrk -t1 -c100 -d10s http://{address}/healthz
   its events      kill -USR1 {process}
   to stop it      Ctrl-C, or kill -TERM {process}; twice: at once

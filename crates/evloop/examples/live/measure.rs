@@ -28,7 +28,7 @@ const FIRST_BITS: u32 = 8;
 
 impl Histogram {
     pub(crate) fn record(&mut self, duration: Duration) {
-        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let ns = nanoseconds(duration);
         let bits = u64::BITS - (ns >> FIRST_BITS).leading_zeros();
         let bucket = (bits as usize).min(BUCKETS - 1);
         self.buckets[bucket] += 1;
@@ -96,6 +96,10 @@ impl Rates {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Rate> + Clone {
         self.seconds.iter().copied()
     }
+}
+
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Rounded to the nearest; 0 if no time has passed.

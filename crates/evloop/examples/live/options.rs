@@ -49,6 +49,9 @@ Paths:
   /                      the page
   /events                what feeds it: Server-Sent Events, one a second
   /snapshot.json         the same numbers once
+  /table                 all events of the loop, a line each
+  /verify                has the loop check itself, and what the kernel holds
+                         against what it was told: 200 if all is in order, else 500
   /healthz               ok
 
 Signals:

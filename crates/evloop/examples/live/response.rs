@@ -14,6 +14,7 @@ pub(crate) enum Status {
     RequestTimeout = 408,
     ContentTooLarge = 413,
     HeaderFieldsTooLarge = 431,
+    InternalServerError = 500,
     NotImplemented = 501,
     ServiceUnavailable = 503,
 }
@@ -32,6 +33,7 @@ impl Status {
             Self::RequestTimeout => "Request Timeout",
             Self::ContentTooLarge => "Content Too Large",
             Self::HeaderFieldsTooLarge => "Request Header Fields Too Large",
+            Self::InternalServerError => "Internal Server Error",
             Self::NotImplemented => "Not Implemented",
             Self::ServiceUnavailable => "Service Unavailable",
         }

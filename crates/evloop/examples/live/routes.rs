@@ -4,6 +4,7 @@ use evloop::Cx;
 
 use crate::app::App;
 use crate::http::{Method, Persistence, Request};
+use crate::inspection;
 use crate::response::{self, Content, PLAIN, Status};
 use crate::snapshot;
 
@@ -42,10 +43,20 @@ pub(crate) fn answer(cx: &mut Cx<'_, App>, request: &Request<'_>, output: &mut V
             text.push('\n');
             say(Content::new("application/json", text.as_bytes()));
         }
+        "/table" => say(Content::new(
+            PLAIN,
+            cx.events.table().to_string().as_bytes(),
+        )),
+        "/verify" => {
+            let (verdict, text) = inspection::verify(cx.events);
+            let content = Content::new(PLAIN, text.as_bytes());
+            response::write(output, verdict, method, persistence, content);
+            status = verdict;
+        }
         "/events" => return stream(cx.state, method, persistence, after, output),
         _ => status = Status::NotFound,
     }
-    if status != Status::Ok {
+    if matches!(status, Status::MethodNotAllowed | Status::NotFound) {
         response::write_status(output, status, method, persistence);
     }
     cx.state.counters.count_response(status);

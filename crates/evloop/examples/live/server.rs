@@ -31,6 +31,7 @@ pub(crate) fn assemble(
     options: Options,
 ) -> Result<(EventLoop<App>, App), Box<dyn Error>> {
     let mut events = EventLoop::new()?;
+    events.start_measuring();
     let mut app = App::new(options);
     let listener = events
         .io(listener, Interest::READ)

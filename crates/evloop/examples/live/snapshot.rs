@@ -6,8 +6,9 @@ use std::time::Duration;
 use evloop::{EventLoop, Kind};
 
 use crate::app::App;
+use crate::inspection;
 use crate::json::{self, Object};
-use crate::measure::SECONDS;
+use crate::measure::{SECONDS, nanoseconds};
 
 /// Writes what is to be told of the loop and of the server to the end of `out`.
 pub(crate) fn write(out: &mut String, app: &App, events: &mut EventLoop<App>) {
@@ -24,6 +25,9 @@ pub(crate) fn write(out: &mut String, app: &App, events: &mut EventLoop<App>) {
         write_signals(o, app, events);
         write_server(o, app);
         write_rates(o, app);
+        inspection::write_counters(o, events);
+        inspection::write_peaks(o, events);
+        inspection::write_places(o, events);
         o.object("callback_time", |o| {
             o.number("longest_ns", nanoseconds(app.callback_times.longest()));
             o.objects(
@@ -40,8 +44,6 @@ pub(crate) fn write(out: &mut String, app: &App, events: &mut EventLoop<App>) {
 
 fn write_loop(o: &mut Object<'_>, events: &EventLoop<App>) {
     let stats = events.stats();
-    o.number("turns", stats.turns);
-    o.number("waits", stats.waits);
     o.object("callbacks", |o| {
         o.number("all", stats.callbacks);
         o.number("io", stats.io_callbacks);
@@ -50,12 +52,6 @@ fn write_loop(o: &mut Object<'_>, events: &EventLoop<App>) {
         // Neither of these: activated by hand. (Few have two reasons at once.)
         let reasons = stats.io_callbacks + stats.timer_callbacks + stats.signal_callbacks;
         o.number("user", stats.callbacks.saturating_sub(reasons));
-    });
-    o.object("changes", |o| {
-        o.number("told", stats.changes_told);
-        o.number("skipped", stats.changes_skipped);
-        o.number("ghosts", stats.ghosts);
-        o.number("quenched", stats.quenched);
     });
     let census = Census::take(events);
     o.object("events", |o| {
@@ -152,8 +148,4 @@ fn milliseconds(duration: Duration) -> u64 {
 
 fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-pub(crate) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

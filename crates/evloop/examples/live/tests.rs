@@ -158,6 +158,61 @@ fn pipelined_requests_are_answered_in_order_on_one_connection() {
     assert_eq!(app.counters.responses, [0, 0, 3, 0, 2, 0]);
 }
 
+/// Of what one place has added, all are counted and the busiest are shown.
+#[test]
+fn events_are_told_by_where_they_were_added() {
+    let server = Server::start(Options::default());
+    let mut clients: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(OK);
+        assert_eq!(client.response().body, "ok\n");
+    }
+    let told = server.get("/snapshot.json").body;
+    let (_, places) = told.split_once("\"places\":[").unwrap();
+    let (_, connections) = places.split_once("\"label\":\"connection\"").unwrap();
+    let connections = connections.split("\"label\"").next().unwrap();
+    // The eight, and the one that asks.
+    assert!(connections.starts_with(",\"place\":\"server.rs:"), "{told}");
+    assert!(connections.contains(",\"count\":9,\"runs\":"), "{told}");
+    assert_eq!(connections.matches("\"waits_for\":\"fd ").count(), 5);
+    let times = connections.split("\"time_ns\":").skip(1);
+    let times: Vec<u64> = times
+        .map(|rest| rest.split_once(',').unwrap().0.parse().unwrap())
+        .collect();
+    // That of all, then those of the busiest, the busiest first.
+    assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
+    assert!(times[0] > 0, "they are measured");
+    assert!(times[1..].iter().sum::<u64>() <= times[0], "{times:?}");
+    for label in ["tick", "listener", "test"] {
+        assert!(places.contains(&format!("\"label\":\"{label}\"")), "{told}");
+    }
+    // More urgent first.
+    assert!(places.starts_with("{\"label\":\"tick\""), "{told}");
+    assert!(told.contains("\"peaks\":{\"pending\":12,"), "{told}");
+    let table = server.get("/table").body;
+    // A title, the listener, the tick, the test's own, and the clients.
+    assert_eq!(table.lines().count(), 1 + 3 + 9, "{table}");
+    drop(clients);
+    server.stop();
+}
+
+#[test]
+fn server_checks_itself_when_it_is_asked() {
+    let server = Server::start(Options::default());
+    let mut client = server.connect();
+    for _ in 0..3 {
+        client.send("GET /verify HTTP/1.1\r\nHost: test\r\n\r\n");
+        let response = client.response();
+        assert_eq!(response.status, 200);
+        assert!(
+            response.body.starts_with("in order: 4 events and"),
+            "{response:?}"
+        );
+    }
+    drop(client);
+    server.stop();
+}
+
 #[test]
 fn requests_may_be_cut_anywhere() {
     let server = Server::start(Options::default());
@@ -383,7 +438,11 @@ fn signals_show_and_stop_the_server() {
     flood(&mut client);
     kill_process(getpid(), rustix::process::Signal::USR1).unwrap();
     let start = now();
-    while !server.get("/snapshot.json").body.contains("SIGUSR1") {
+    while !server
+        .get("/snapshot.json")
+        .body
+        .contains("\"signal\":\"SIGUSR1\"")
+    {
         assert!(start.elapsed() < FOREVER);
     }
     let mut idle = server.connect();
