@@ -17,6 +17,7 @@ mod code;
 mod counts;
 mod deny;
 mod features;
+mod fuzz;
 mod layers;
 mod libevent;
 mod lint;
@@ -35,7 +36,7 @@ mod workspace;
 use std::process::ExitCode;
 
 use args::Command;
-use step::Failure;
+use step::{Failure, Verdict};
 use workspace::Workspace;
 
 fn main() -> ExitCode {
@@ -60,6 +61,11 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Help => print!("{}", args::help()),
         Command::List => print!("{}", args::list()),
         Command::OpTable => print!("{}", op_table::page()),
+        Command::Fuzz(seconds) => {
+            if let Verdict::Skipped(why) = fuzz::run(&Workspace::open()?, seconds)? {
+                println!("skipped: {why}");
+            }
+        }
         Command::Libevent(command) => return libevent::obey(&Workspace::open()?, &command),
         Command::Steps(steps, mode) => return Ok(ci::run(&Workspace::open()?, &steps, mode)),
     }

@@ -1,0 +1,351 @@
+//! A program on the whole loop, read from bytes: what is done to events between runs, in callbacks and by
+//! remotes, and what happens to their files meanwhile.
+//!
+//! After each step the loop is what [`Spec`] says; after each run its records agree with each other and
+//! with the kernel. At the end nothing was lost: everything that was said was heard, every command
+//! and every finalizer ran, every signal was counted, and nothing is held for anybody.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use evloop::{Cx, EventLoop, Limits, Mode, Priority, Ready, Remote, Signal};
+use evloop_sim::{Disorder, Sim, SimParent};
+
+use crate::bytes::Bytes;
+use crate::outside::{Outside, Simulated, advance, fork, raise};
+use crate::spec::Spec;
+
+/// One callback: of which event, and why.
+pub(crate) type Call = (usize, Ready);
+
+/// What callbacks share.
+pub(crate) struct Program<O: Outside> {
+    pub(crate) outside: Rc<O>,
+    pub(crate) bytes: Bytes,
+    pub(crate) spec: Spec,
+    pub(crate) talks: Vec<Talk<O>>,
+    pub(crate) trace: Vec<Call>,
+    /// Callbacks that may run yet, before the run is asked to end.
+    pub(crate) budget: usize,
+    /// Commands and finalizers that were asked for, and that ran.
+    pub(crate) asked: usize,
+    pub(crate) done: usize,
+    /// In which order commands were posted, and ran.
+    pub(crate) posted: usize,
+    pub(crate) taken: Vec<usize>,
+    pub(crate) raised: u64,
+    pub(crate) caught: u64,
+    /// Signals that may have been left to a parent.
+    pub(crate) left_behind: u64,
+    pub(crate) parents: Vec<SimParent>,
+}
+
+/// A connection: somebody always listens to it, until its end.
+pub(crate) struct Talk<O: Outside> {
+    pub(crate) file: Option<O::File>,
+    pub(crate) keeper: usize,
+    pub(crate) peer: Option<O::Peer>,
+    /// Bytes that the peer has written, and that we have read.
+    pub(crate) said: usize,
+    pub(crate) heard: usize,
+    /// How often we wrote.
+    pub(crate) answers: usize,
+}
+
+pub(crate) type Loop<O> = EventLoop<Program<O>>;
+pub(crate) type Context<'a, O> = Cx<'a, Program<O>>;
+
+/// What a panic on purpose carries.
+struct OnPurpose;
+
+/// Runs a program; every callback in the order of their calls.
+pub(crate) fn run<O: Outside>(outside: O, bytes: &[u8]) -> Vec<Call> {
+    let bytes = Bytes::new(bytes);
+    let mut program = Program::new(Rc::new(outside), bytes.clone());
+    let mut events = program.outside.build::<Program<O>>();
+    let remote = events.remote();
+    program.listen_to_signals(&mut events);
+    while !bytes.is_empty() {
+        match bytes.byte() % 8 {
+            0..4 => program.step(&mut events),
+            4 => program.command(&mut events, &remote),
+            5 => program.fork(&mut events),
+            _ => program.look(&mut events),
+        }
+        program.spec.check(&events);
+    }
+    program.settle(&mut events);
+    program.check_rest(&mut events);
+    program.trace
+}
+
+/// A program in a simulated world of this seed.
+pub(crate) fn simulated(seed: u64, disorder: Disorder, bytes: &[u8]) -> Vec<Call> {
+    let sim = Sim::new(seed);
+    sim.set_disorder(disorder);
+    let outside = Simulated {
+        sim,
+        is_like_process: false,
+    };
+    run(outside, bytes)
+}
+
+/// What the fuzzer runs: the first byte is the seed, and whether there is disorder at all.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let Some((seed, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let disorder = match seed % 2 {
+        0 => Disorder::none(),
+        _ => Disorder::some(),
+    };
+    simulated(u64::from(*seed), disorder, bytes);
+}
+
+impl<O: Outside> Program<O> {
+    fn new(outside: Rc<O>, bytes: Bytes) -> Self {
+        Self {
+            outside,
+            bytes,
+            spec: Spec::default(),
+            talks: Vec::new(),
+            trace: Vec::new(),
+            budget: 0,
+            asked: 0,
+            done: 0,
+            posted: 0,
+            taken: Vec::new(),
+            raised: 0,
+            caught: 0,
+            left_behind: 0,
+            parents: Vec::new(),
+        }
+    }
+
+    /// One thing that a program does, in a callback or between runs.
+    fn step(&mut self, events: &mut Loop<O>) {
+        match self.bytes.byte() % 20 {
+            0 => self.open(events),
+            1 | 2 => self.listen(events),
+            3 => self.close(events),
+            4 => self.plain(events),
+            5 | 6 => self.on_event(events, Self::add),
+            7 => self.on_event(events, Self::delete),
+            8 => self.on_event(events, Self::remove),
+            9 => self.on_event(events, Self::finalize),
+            10 | 11 => self.on_event(events, Self::activate),
+            12 => self.on_event(events, Self::set_interest),
+            13 => self.on_event(events, Self::set_priority),
+            14 => self.on_event(events, Self::set_timeout),
+            15 => self.defer(events),
+            16 => self.raised += u64::from(raise(&*self.outside, Signal::USR1)),
+            17 => self.limit(events),
+            18 => advance(&*self.outside, self.time().unwrap_or_default()),
+            _ => self.talk(),
+        }
+    }
+
+    /// A timeout. Of this process none, as there each run would be another.
+    pub(crate) fn time(&self) -> Option<Duration> {
+        let ms = u64::from(self.bytes.byte() % 4);
+        self.outside.sim().map(|_| Duration::from_millis(ms))
+    }
+
+    fn defer(&mut self, events: &mut Loop<O>) {
+        self.asked += 1;
+        events.defer(|cx| cx.state.done += 1);
+    }
+
+    fn limit(&mut self, events: &mut Loop<O>) {
+        let (some, shape) = (self.bytes.flag(), self.bytes.byte());
+        let callbacks = Some(u32::from(1 + shape % 3));
+        events.set_limits(Limits {
+            callbacks: callbacks.filter(|_| some),
+            from: Priority(shape % 2),
+            ..Limits::NONE
+        });
+    }
+
+    /// Another thread would do this.
+    fn command(&mut self, events: &mut Loop<O>, remote: &Remote<Self>)
+    where
+        Self: 'static,
+    {
+        let order = self.posted;
+        self.posted += 1;
+        if self.bytes.flag() {
+            let posted = remote.post(move |cx| {
+                cx.state.taken.push(order);
+                let Cx { state, events, .. } = cx;
+                state.step(events);
+            });
+            posted.expect("the loop is there");
+            return;
+        }
+        // What is done by name is done before the next callback of the next run.
+        self.posted -= 1;
+        let Some(n) =
+            (!self.spec.events.is_empty()).then(|| self.bytes.below(self.spec.events.len()))
+        else {
+            return;
+        };
+        if self.talks.iter().any(|talk| talk.keeper == n) {
+            return;
+        }
+        let (id, is_alive) = (self.spec.events[n].id, self.spec.is_alive(n));
+        let what = self.bytes.byte() % 3;
+        let reply = match what {
+            0 => remote.delete(id),
+            1 => remote.remove(id),
+            _ => remote.activate(id, Ready::WRITE),
+        };
+        match what {
+            0 => self.spec.deleted(n),
+            1 => self.spec.removed(n),
+            _ if is_alive => self.spec.activated(n, Ready::WRITE),
+            _ => {}
+        }
+        // A run that ends at once takes it, and calls nothing.
+        events.break_loop();
+        self.turn(events);
+        self.check(events);
+        let answer = reply
+            .expect("the loop is there")
+            .wait()
+            .expect("it was taken");
+        assert_eq!(answer.is_ok(), is_alive, "a command about event {n}");
+    }
+
+    fn fork(&mut self, events: &mut Loop<O>) {
+        if self.parents.len() < 2 {
+            let Some(parent) = fork(&*self.outside) else {
+                return;
+            };
+            self.parents.push(parent);
+            // Signals that the loop has not taken are the parent's.
+            self.left_behind = self.raised - self.caught;
+            events.after_fork().expect("there are file descriptors");
+        }
+    }
+
+    fn look(&mut self, events: &mut Loop<O>) {
+        self.budget = 40;
+        self.turn(events);
+        self.check(events);
+    }
+
+    fn turn(&mut self, events: &mut Loop<O>) {
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            events.run_mode(Mode::NonBlocking, self)
+        }));
+        match run {
+            Ok(outcome) => drop(outcome.expect("it runs")),
+            Err(panic) if panic.is::<OnPurpose>() => {
+                let n = self.spec.running.expect("it was in a callback");
+                self.spec.ran(n);
+            }
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    fn check(&self, events: &Loop<O>) {
+        self.spec.check(events);
+        events.verify().expect("all is in order");
+        if let Some(sim) = self.outside.sim() {
+            sim.check_invariants();
+        }
+    }
+
+    pub(crate) fn begin(&mut self, n: usize, ready: Ready) {
+        self.trace.push((n, ready));
+        self.spec.runs(n, ready);
+    }
+
+    /// Nothing new is done, and everything that is under way comes to its end.
+    fn settle(&mut self, events: &mut Loop<O>) {
+        events.set_limits(Limits::NONE);
+        if let Some(sim) = self.outside.sim() {
+            sim.set_disorder(Disorder::none());
+        }
+        for turn in 0..1000 {
+            if turn >= 20 && self.is_settled() {
+                break;
+            }
+            self.budget = 1000;
+            self.turn(events);
+        }
+        self.check(events);
+    }
+
+    fn is_settled(&self) -> bool {
+        let is_heard = |talk: &Talk<O>| talk.file.is_none() || talk.heard == talk.said;
+        let is_done = self.done == self.asked && self.taken.len() == self.posted;
+        is_done && self.talks.iter().all(is_heard)
+    }
+
+    fn check_rest(&mut self, events: &mut Loop<O>) {
+        for (n, talk) in self.talks.iter().enumerate() {
+            // Who has hung up need not have heard all of it.
+            let is_over = talk.file.is_none();
+            assert!(
+                is_over || talk.heard == talk.said,
+                "conversation {n} was not heard"
+            );
+        }
+        assert_eq!(self.done, self.asked, "finalizers and deferred calls");
+        let posted: Vec<usize> = (0..self.posted).collect();
+        assert_eq!(self.taken, posted, "commands, in their order");
+        let signals = self.raised - self.left_behind..=self.raised;
+        assert!(
+            signals.contains(&self.caught),
+            "{} signals of {signals:?}",
+            self.caught
+        );
+        for n in 0..self.spec.events.len() {
+            self.remove(events, n);
+        }
+        for talk in &mut self.talks {
+            talk.file = None;
+            talk.peer
+                .take()
+                .into_iter()
+                .for_each(|peer| self.outside.peer_closes(peer));
+        }
+        self.spec.check(events);
+        events.verify().expect("all is in order");
+        if let Some(sim) = self.outside.sim() {
+            assert_eq!(
+                sim.interest_set(),
+                [],
+                "the kernel holds something for nobody"
+            );
+        }
+    }
+}
+
+/// What every callback does at its end: some of the program, and perhaps it panics.
+pub(crate) fn go_on<O: Outside>(cx: &mut Context<'_, O>) {
+    let Cx { state, events, .. } = cx;
+    state.budget = state.budget.saturating_sub(1);
+    if state.budget == 0 {
+        events.break_loop();
+    }
+    let plan = state.bytes.byte();
+    for _ in 0..plan % 3 {
+        state.step(events);
+        state.spec.check(events);
+    }
+    if plan >= 248 {
+        // Without the hook, which would print it.
+        resume_unwind(Box::new(OnPurpose));
+    }
+    let n = state.spec.running.expect("this is a callback");
+    state.spec.ran(n);
+}
+
+impl Bytes {
+    pub(crate) fn priority(&self) -> Priority {
+        Priority(self.byte() % 3)
+    }
+}

@@ -1,0 +1,124 @@
+//! `cargo xtask fuzz`: runs each fuzz target for a while, from its corpus on.
+//!
+//! It needs a nightly toolchain and cargo-fuzz. What the corpus holds is played by the ordinary tests as
+//! well, on any toolchain.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::step::{Failure, Verdict};
+use crate::workspace::Workspace;
+
+/// How long each target runs if it is not said.
+pub(crate) const SECONDS: u64 = 60;
+
+/// The line of the help text.
+pub(crate) const HELP: &str = "  \
+  cargo xtask fuzz [--seconds N]    fuzz each target for so long (needs a nightly toolchain and cargo-fuzz)
+";
+
+/// Reads what follows `fuzz`: how long each target is to run.
+///
+/// # Errors
+///
+/// A sentence for the caller.
+pub(crate) fn parse(options: &[String]) -> Result<u64, String> {
+    match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Ok(SECONDS),
+        ["--seconds", count] => count
+            .parse()
+            .map_err(|_| format!("--seconds takes a number, not {count:?}")),
+        _ => Err(format!(
+            "cargo xtask fuzz takes --seconds N, not {options:?}"
+        )),
+    }
+}
+
+/// Runs each target for so many seconds. New inputs go into `fuzz/target`, failing ones into
+/// `fuzz/artifacts`.
+///
+/// # Errors
+///
+/// A target failed; what it failed on is there to be put into the corpus, where the tests find it.
+pub(crate) fn run(workspace: &Workspace, seconds: u64) -> Result<Verdict, Failure> {
+    if !fuzz("--version")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        return Ok(Verdict::Skipped("no nightly toolchain with cargo-fuzz"));
+    }
+    for target in targets(&workspace.root)? {
+        let found = workspace.root.join("fuzz/target/found").join(&target);
+        fs::create_dir_all(&found).map_err(|source| Failure::file(&found, source))?;
+        let line = format!(
+            "run {target} fuzz/target/found/{target} fuzz/corpus/{target} -- \
+             -max_total_time={seconds} -max_len=400 -print_final_stats=1"
+        );
+        println!("$ cargo +nightly fuzz {line}");
+        let status = fuzz(&line).current_dir(&workspace.root).status();
+        match status {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(Failure::Command { line, status }),
+            Err(source) => return Err(Failure::Start { line, source }),
+        }
+    }
+    Ok(Verdict::Passed)
+}
+
+/// The targets: there is a corpus for each.
+fn targets(root: &Path) -> Result<Vec<String>, Failure> {
+    let corpus = root.join("fuzz/corpus");
+    let failed = |source| Failure::file(&corpus, source);
+    let mut targets = Vec::new();
+    for folder in fs::read_dir(&corpus).map_err(failed)? {
+        let name = folder.map_err(failed)?.file_name();
+        targets.extend(name.into_string());
+    }
+    targets.sort_unstable();
+    Ok(targets)
+}
+
+/// cargo-fuzz on the nightly toolchain. The cargo that runs this tool is another's.
+fn fuzz(args: &str) -> Command {
+    let mut command = Command::new("rustup");
+    command
+        .args(["run", "nightly", "cargo", "fuzz"])
+        .args(args.split_whitespace())
+        .env_remove("CARGO");
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<u64, String> {
+        let options: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        parse(&options)
+    }
+
+    #[test]
+    fn seconds_are_a_number() {
+        assert_eq!(parsed(""), Ok(SECONDS));
+        assert_eq!(parsed("--seconds 5"), Ok(5));
+        for wrong in ["--seconds", "--seconds soon", "5"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_target_has_a_corpus() {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+        let manifest = fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+        let paths = manifest.lines().filter_map(|line| {
+            let path = line.strip_prefix("path = \"fuzz_targets/")?;
+            path.strip_suffix(".rs\"").map(str::to_owned)
+        });
+        let mut built: Vec<String> = paths.collect();
+        built.sort_unstable();
+        assert_eq!(targets(&root).unwrap(), built);
+    }
+}
