@@ -11,7 +11,7 @@ use super::PACKAGE;
 use super::install::FILE;
 use super::process::{find, output, succeed};
 use super::regress::{self, CORE_GROUPS, Flavour, Outcome, UPPER_GROUPS, limited};
-use super::trial::Trial;
+use super::trial::{Trial, untouched};
 use crate::step::{Failure, Verdict, report};
 
 /// Runs every group, and wants no test to fail and no error to be found.
@@ -27,7 +27,7 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
     let preload = format!("{}:{}", runtime.display(), library.display());
     let mut findings = Vec::new();
     for group in CORE_GROUPS.into_iter().chain(UPPER_GROUPS) {
-        let mut tests = Command::new(&program);
+        let mut tests = untouched(&program);
         tests.arg(format!("{group}/..")).env("LD_PRELOAD", &preload);
         tests.env("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1");
         let end = output(&mut limited(&tests, LIMIT_S))?;

@@ -19,7 +19,7 @@ use std::process::Command;
 use super::PACKAGE;
 use super::args::Library;
 use super::process::{Running, find, succeed};
-use super::trial::{Side, Trial};
+use super::trial::{Side, Trial, untouched};
 use crate::cargo::{Cargo, target_dir};
 use crate::step::{Failure, Verdict};
 use crate::workspace::Workspace;
@@ -169,7 +169,7 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
     let mut cc = Command::new("cc");
     cc.arg(&source).arg("-o").arg(&program);
     succeed(cc.args(flags.split_whitespace()))?;
-    let mut running = Running::start(&mut Command::new(&program))?;
+    let mut running = Running::start(&mut untouched(&program))?;
     let process = running.id();
     running.wait_until("run on the library", || {
         trial.confirm(Side::Evloop, process).ok()

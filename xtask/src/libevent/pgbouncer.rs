@@ -11,7 +11,7 @@ use std::process::Command;
 
 use super::install::FILE;
 use super::process::{Running, find, free_port, has_mapped, is_root, output, succeed};
-use super::trial::{Side, Trial};
+use super::trial::{Side, Trial, untouched};
 use crate::step::{Failure, Verdict};
 
 /// Runs the benchmark through pgbouncer, on each side that was asked for.
@@ -104,7 +104,7 @@ impl Scratch {
     }
 
     fn command(&self, program: impl Into<PathBuf>) -> Command {
-        let mut command = Command::new(program.into());
+        let mut command = untouched(program.into());
         command.current_dir(&self.folder).env("PGUSER", USER);
         if let Some((user, group)) = self.owner {
             command.uid(user).gid(group);

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use super::process::{output, succeed};
 use super::table::Table;
-use super::trial::{Side, Trial};
+use super::trial::{Side, Trial, untouched};
 use crate::step::{Failure, Verdict, report};
 pub(super) use build::Flavour;
 use build::SMALL;
@@ -156,7 +156,7 @@ fn run(
 
 /// The command with an end: what hangs is stopped after some seconds, its children too.
 pub(super) fn limited(inner: &Command, seconds: u32) -> Command {
-    let mut command = Command::new("timeout");
+    let mut command = untouched("timeout");
     command.args(["--kill-after=5", &seconds.to_string()]);
     command.arg(inner.get_program()).args(inner.get_args());
     let set = inner.get_envs();

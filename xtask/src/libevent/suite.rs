@@ -12,7 +12,7 @@ use std::process::Command;
 
 use super::process::{find, output, succeed};
 use super::source::source;
-use super::trial::{Side, Trial};
+use super::trial::{Side, Trial, untouched};
 use crate::step::{Failure, Verdict, report};
 use prove::Results;
 
@@ -50,7 +50,7 @@ fn prepare(folder: &Path) -> Result<(), Failure> {
 
 fn run(trial: &Trial<'_>, folder: &Path, side: Side) -> Result<Results, Failure> {
     println!("running memcached's tests on {side} (some minutes)");
-    let mut prove = Command::new("prove");
+    let mut prove = untouched("prove");
     prove.args(["-j4", "t/"]).current_dir(folder);
     if side == Side::Evloop {
         prove.env("EVLOOP_LIBRARY", &trial.installed.library);

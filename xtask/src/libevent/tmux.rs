@@ -22,7 +22,7 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
                 }
             }
             Side::Debian => {
-                drive(trial, *side, &|| Command::new("tmux"))?;
+                drive(trial, *side, &|| trial.command(Side::Debian, "tmux"))?;
                 println!("tmux on Debian's: a session was driven");
             }
         }

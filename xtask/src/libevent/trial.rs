@@ -68,13 +68,13 @@ impl<'a> Trial<'a> {
     pub(super) fn command(&self, side: Side, program: impl AsRef<OsStr>) -> Command {
         match side {
             Side::Evloop => self.loaded(Way::Preload, program),
-            Side::Debian => Command::new(program),
+            Side::Debian => untouched(program),
         }
     }
 
     /// `program` on our library, found in one of the two ways.
     pub(super) fn loaded(&self, way: Way, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = untouched(program);
         match way {
             Way::Preload => command.env("LD_PRELOAD", &self.installed.library),
             Way::Soname => command.env("LD_LIBRARY_PATH", &self.installed.folder),
@@ -97,6 +97,14 @@ impl<'a> Trial<'a> {
             "/proc/{process}/maps: {program} does not run on the event core of {side}"
         )))
     }
+}
+
+/// `program` without the search path that cargo gives to what it runs: libraries that were built for
+/// tests are in there.
+pub(super) fn untouched(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("LD_LIBRARY_PATH");
+    command
 }
 
 impl fmt::Display for Side {
