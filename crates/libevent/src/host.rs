@@ -76,6 +76,9 @@ impl<T: Copy> Table<T> {
 /// What there is. The first call looks it up.
 pub(crate) fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
+    #[cfg(test)]
+    return HOST.get_or_init(tests::host);
+    #[cfg(not(test))]
     HOST.get_or_init(Host::find)
 }
 
@@ -142,3 +145,6 @@ fn function<F: Copy>(name: &CStr) -> Option<F> {
     // the function that libevent gives this name.
     Some(unsafe { mem::transmute_copy::<*mut c_void, F>(&address) })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

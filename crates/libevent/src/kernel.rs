@@ -139,7 +139,12 @@ impl State {
                 None => Ok(()),
             },
             Some(Release::Fd(fd)) if self.is_waiting => {
-                self.late.push(Late::Delete(fd));
+                let is_its = |late: &Late| matches!(*late, Late::Add(added, ..) if added == fd);
+                match self.late.iter().rposition(is_its) {
+                    // It was not told yet, and need not be.
+                    Some(at) => _ = self.late.remove(at),
+                    None => self.late.push(Late::Delete(fd)),
+                }
                 Ok(())
             }
             Some(Release::Fd(fd)) => {

@@ -188,3 +188,6 @@ impl DerefMut for Entered<'_> {
         &mut self.state
     }
 }
+
+#[cfg(test)]
+mod tests;

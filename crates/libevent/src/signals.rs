@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use evloop_catcher::{CatchError, Catcher};
 use evloop_pipe::Waker;
@@ -25,17 +25,58 @@ struct Share {
     owed: Mutex<Vec<(Signal, u64)>>,
 }
 
-/// The base that has the signals, if one has them.
-static OWNER: Mutex<Option<Arc<Share>>> = Mutex::new(None);
+/// Whose signals they are.
+struct Turns {
+    /// The base that has the signals. While none has them, every base gets what it watches.
+    owner: Option<Arc<Share>>,
+    all: Vec<Weak<Share>>,
+}
+
+static TURNS: Mutex<Turns> = Mutex::new(Turns {
+    owner: None,
+    all: Vec::new(),
+});
+
+fn turns() -> MutexGuard<'static, Turns> {
+    TURNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Turns {
+    fn is_owner(&self, share: &Arc<Share>) -> bool {
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| Arc::ptr_eq(owner, share))
+    }
+
+    /// Nobody has the signals from now on. What came before was the owner's.
+    fn end(&mut self) {
+        let Some(owner) = self.owner.take() else {
+            return;
+        };
+        let others = self.all.iter().filter_map(Weak::upgrade);
+        for other in others.filter(|other| !Arc::ptr_eq(other, &owner)) {
+            other.catcher.take(|_, _| ());
+        }
+    }
+}
+
+impl Share {
+    fn owed(&self) -> MutexGuard<'_, Vec<(Signal, u64)>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Signals {
     pub(crate) fn new(waker: Arc<Waker>) -> Self {
-        let catcher = Catcher::new(Arc::clone(&waker));
-        Self(Arc::new(Share {
+        let share = Arc::new(Share {
+            catcher: Catcher::new(Arc::clone(&waker)),
             waker,
-            catcher,
             owed: Mutex::new(Vec::new()),
-        }))
+        });
+        let mut turns = turns();
+        turns.all.retain(|other| other.strong_count() > 0);
+        turns.all.push(Arc::downgrade(&share));
+        Self(share)
     }
 
     pub(crate) fn waker(&self) -> &Arc<Waker> {
@@ -50,52 +91,46 @@ impl Signals {
     }
 
     pub(crate) fn unwatch(&self, signal: Signal) -> Result<(), CatchError> {
-        self.0.catcher.unwatch(signal)
+        self.0.catcher.unwatch(signal)?;
+        if self.0.catcher.watched().is_empty() {
+            self.give_up();
+        }
+        Ok(())
     }
 
     /// Has the signals from now on, if it watches any.
     pub(crate) fn claim(&self) {
-        if self.0.catcher.watched().is_empty() {
+        let mut turns = turns();
+        if self.0.catcher.watched().is_empty() || turns.is_owner(&self.0) {
             return;
         }
-        let mut owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-        if owner
-            .as_ref()
-            .is_some_and(|owner| Arc::ptr_eq(owner, &self.0))
-        {
+        let Some(before) = turns.owner.replace(Arc::clone(&self.0)) else {
             return;
-        }
-        // What came before was not for this base.
+        };
+        // What came before was not for this base, but for the other.
         self.0.catcher.take(|_, _| ());
-        let before = owner.replace(Arc::clone(&self.0));
-        if let Some(before) = before.filter(|before| !before.catcher.watched().is_empty()) {
-            let mut owed = before.owed.lock().unwrap_or_else(PoisonError::into_inner);
-            before
-                .catcher
-                .take(|signal, came| owed.push((signal, came.count)));
-            before.waker.wake();
-            drop(owed);
-            log::warn(
-                "signals go to the event_base that was last to add or to run with an event for one; \
-                 another one has such events, and gets none",
-            );
-        }
+        let mut owed = before.owed();
+        before
+            .catcher
+            .take(|signal, came| owed.push((signal, came.count)));
+        before.waker.wake();
+        drop(owed);
+        drop(turns);
+        log::warn(
+            "signals go to the event_base that was last to add or to run with an event for one; \
+             another one has such events, and gets none",
+        );
     }
 
     /// Takes what came for this base.
     pub(crate) fn take(&self, mut f: impl FnMut(Signal, u64)) {
-        let owed = mem::take(&mut *self.0.owed.lock().unwrap_or_else(PoisonError::into_inner));
-        for (signal, count) in owed {
+        let turns = turns();
+        for (signal, count) in mem::take(&mut *self.0.owed()) {
             f(signal, count);
         }
-        let is_another = {
-            let owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-            owner.as_ref().is_some_and(|owner| {
-                !Arc::ptr_eq(owner, &self.0) && !owner.catcher.watched().is_empty()
-            })
-        };
+        let is_anothers = turns.owner.is_some() && !turns.is_owner(&self.0);
         self.0.catcher.take(|signal, came| {
-            if !is_another {
+            if !is_anothers {
                 f(signal, came.count);
             }
         });
@@ -107,25 +142,24 @@ impl Signals {
         for signal in parents.0.catcher.watched() {
             all &= self.0.catcher.watch(signal).is_ok();
         }
-        let mut owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(owner) = &mut *owner
-            && Arc::ptr_eq(owner, &parents.0)
-        {
-            *owner = Arc::clone(&self.0);
+        let mut turns = turns();
+        if turns.is_owner(&parents.0) {
+            turns.owner = Some(Arc::clone(&self.0));
         }
         all
+    }
+
+    fn give_up(&self) {
+        let mut turns = turns();
+        if turns.is_owner(&self.0) {
+            turns.end();
+        }
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        let mut owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-        if owner
-            .as_ref()
-            .is_some_and(|owner| Arc::ptr_eq(owner, &self.0))
-        {
-            *owner = None;
-        }
+        self.give_up();
     }
 }
 

@@ -1,0 +1,128 @@
+//! Timeouts.
+
+use std::time::Instant;
+
+use evloop_libevent::{event_base_init_common_timeout, event_pending, event_remove_timer};
+use libc::timeval;
+
+use crate::support::{Ev, Loop, NONBLOCK, ONCE, PERSIST, READ, TIMEOUT, ms, time};
+
+fn remove_timer(event: &Ev) {
+    // SAFETY: the event is one.
+    assert_eq!(unsafe { event_remove_timer(event.event()) }, 0);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test measures real time")]
+fn timer_is_not_early() {
+    for events in Loop::each() {
+        let (event, notes) = Ev::noting(&events, -1, 0);
+        let began = Instant::now();
+        event.add_for(ms(20));
+        assert_eq!(events.run(0), 1);
+        assert!(began.elapsed() >= ms(20));
+        assert_eq!(notes.take(), [TIMEOUT]);
+    }
+}
+
+#[test]
+fn timeout_is_taken_away_and_the_rest_stays() {
+    let events = Loop::new();
+    let (event, notes) = Ev::noting(&events, -1, READ | PERSIST);
+    event.add_for(ms(0));
+    remove_timer(&event);
+    assert_eq!(event.pending(), READ);
+    assert_eq!(events.run(NONBLOCK), 0);
+    assert_eq!(notes.take(), []);
+    event.del();
+    // A timer has nothing but its time.
+    let (timer, notes) = Ev::noting(&events, -1, 0);
+    timer.add_for(ms(0));
+    remove_timer(&timer);
+    assert_eq!(timer.pending(), 0);
+    assert_eq!(events.run(0), 1);
+    assert_eq!(notes.take(), []);
+}
+
+#[test]
+fn timeout_stays_as_it_is_when_an_event_is_added_again_without_one() {
+    let events = Loop::new();
+    let (event, notes) = Ev::noting(&events, -1, READ | PERSIST);
+    event.add_for(ms(1));
+    event.add();
+    assert_eq!(event.pending(), READ | TIMEOUT);
+    assert_eq!(events.run(ONCE), 0);
+    assert_eq!(notes.take(), [TIMEOUT]);
+    event.del();
+}
+
+#[test]
+fn persistent_event_with_a_timeout_of_nothing_fires_once() {
+    let events = Loop::new();
+    let (event, notes) = Ev::noting(&events, -1, PERSIST);
+    event.add_for(ms(0));
+    assert_eq!(events.run(0), 1);
+    assert_eq!(notes.take(), [TIMEOUT]);
+    assert_eq!(event.pending(), 0);
+}
+
+#[test]
+fn persistent_timer_goes_on() {
+    let events = Loop::new();
+    let (event, notes) = Ev::noting(&events, -1, PERSIST);
+    event.add_for(ms(1));
+    while notes.len() < 3 {
+        assert_eq!(events.run(ONCE), 0);
+    }
+    assert_eq!(event.pending(), TIMEOUT);
+    event.del();
+}
+
+#[test]
+fn expiry_is_told_by_the_wall_clock() {
+    let events = Loop::new();
+    let (event, _) = Ev::noting(&events, -1, 0);
+    event.add_for(ms(10_000));
+    let mut expiry = timeval {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    // SAFETY: the event is one.
+    let pending = unsafe { event_pending(event.event(), TIMEOUT, Some(&mut expiry)) };
+    assert_eq!(pending, i32::from(TIMEOUT));
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let left = i128::from(expiry.tv_sec) - i128::from(now.as_secs());
+    assert!((8..=11).contains(&left), "{left}");
+    event.del();
+}
+
+#[test]
+fn common_timeout_is_one_for_all_who_ask_for_its_time() {
+    let events = Loop::new();
+    let common = |after| {
+        // SAFETY: the base is one, and the time lives for the call.
+        unsafe { event_base_init_common_timeout(events.base(), Some(&time(ms(after)))) }
+    };
+    let first = common(1);
+    assert!(!first.is_null());
+    assert_eq!(common(1), first);
+    assert_ne!(common(2), first);
+    // SAFETY: it lives as long as the base.
+    let marked = unsafe { *first };
+    // SAFETY: the base is one.
+    let again = unsafe { event_base_init_common_timeout(events.base(), Some(&marked)) };
+    assert_eq!(again, first);
+
+    let (event, notes) = Ev::noting(&events, -1, 0);
+    // SAFETY: event and time are there.
+    let added = unsafe { evloop_libevent::event_add(event.event(), Some(&marked)) };
+    assert_eq!(added, 0);
+    assert_eq!(events.run(0), 1);
+    assert_eq!(notes.take(), [TIMEOUT]);
+    for after in 3..=256 {
+        assert!(!common(after).is_null());
+    }
+    assert!(common(300).is_null());
+}
