@@ -1,14 +1,19 @@
-//! Edge-triggered events: told when a source becomes ready, and not again.
+//! Edge-triggered events: told when a source becomes ready, and not again; refused where there is no
+//! such thing ([`has_edges`] has seen to that).
 
 use std::rc::Rc;
 
 use evloop::{AddError, EventId, Interest};
 
 use crate::support::files::{for_several, is_nonblocking, put, sockets, take, with_input};
+use crate::support::setting::has_edges;
 use crate::support::trace::{Loop, NOBODY, io, look, new_loop};
 
 #[test]
 fn edge_is_told_once_for_what_is_there_and_once_for_what_comes() {
+    if !has_edges() {
+        return;
+    }
     let (near, far) = with_input();
     let mut events = new_loop();
     let reader = events.io(near, Interest::READ).edge().persist();
@@ -33,6 +38,9 @@ fn level_is_told_as_long_as_it_holds() {
 
 #[test]
 fn adding_again_asks_for_the_edge_again() {
+    if !has_edges() {
+        return;
+    }
     let (near, _far) = with_input();
     let mut events = new_loop();
     let reader = events.io(near, Interest::READ).edge().persist();
@@ -48,6 +56,9 @@ fn adding_again_asks_for_the_edge_again() {
 
 #[test]
 fn one_shot_that_adds_itself_in_its_callback_asks_again() {
+    if !has_edges() {
+        return;
+    }
     let (near, _far) = with_input();
     let mut events = new_loop();
     let reader = events.io(near, Interest::READ).edge();
@@ -64,6 +75,9 @@ fn one_shot_that_adds_itself_in_its_callback_asks_again() {
 
 #[test]
 fn second_edge_event_of_a_ready_source_gets_its_edge() {
+    if !has_edges() {
+        return;
+    }
     let (near, _far) = {
         let (near, far) = for_several();
         put(&far, b"x");
@@ -83,6 +97,9 @@ fn second_edge_event_of_a_ready_source_gets_its_edge() {
 
 #[test]
 fn new_interest_of_an_edge_event_gets_its_edge() {
+    if !has_edges() {
+        return;
+    }
     let (near, _far) = sockets();
     let mut events = new_loop();
     let event = events.io(near, Interest::READ).edge().persist();
@@ -97,6 +114,9 @@ fn new_interest_of_an_edge_event_gets_its_edge() {
 
 #[test]
 fn writer_stays_edge_triggered_when_the_reader_of_its_source_goes() {
+    if !has_edges() {
+        return;
+    }
     let (near, far) = for_several();
     put(&far, b"x");
     let mut events = new_loop();
@@ -122,6 +142,9 @@ fn refused(result: Result<EventId, evloop::InsertError<Rc<std::os::unix::net::Un
 
 #[test]
 fn level_and_edge_do_not_mix_on_one_source() {
+    if !has_edges() {
+        return;
+    }
     let (near, far) = for_several();
     put(&far, b"x");
     let again = || Rc::clone(&near);
@@ -143,6 +166,9 @@ fn level_and_edge_do_not_mix_on_one_source() {
 
 #[test]
 fn refused_source_keeps_its_flags() {
+    if !has_edges() {
+        return;
+    }
     let (near, _far) = for_several();
     let mut events = new_loop();
     let first = events.io(Rc::clone(&near), Interest::READ).leave_blocking();
@@ -160,6 +186,9 @@ fn refused_source_keeps_its_flags() {
 /// Also where the kernel was not told yet that the last event of the old trigger is gone.
 #[test]
 fn trigger_may_change_while_a_source_has_no_event() {
+    if !has_edges() {
+        return;
+    }
     let (near, far) = for_several();
     put(&far, b"x");
     let mut events: Loop = new_loop();
@@ -181,6 +210,9 @@ fn trigger_may_change_while_a_source_has_no_event() {
 /// A paused event is on no side.
 #[test]
 fn paused_event_does_not_hold_its_source_to_a_trigger() {
+    if !has_edges() {
+        return;
+    }
     let (near, far) = for_several();
     put(&far, b"x");
     let mut events = new_loop();

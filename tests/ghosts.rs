@@ -18,7 +18,7 @@ use rustix::thread::gettid;
 use crate::support::clock::ms;
 use crate::support::files::{number, put, shut_down_writing, sockets, take};
 use crate::support::held::held_by_the_loop;
-use crate::support::process::in_own_process;
+use crate::support::process::{in_own_process, in_own_process_if_held};
 use crate::support::raw::raise;
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{Loop, NOBODY, io, line, look, new_loop, signal, timer, wait};
@@ -79,7 +79,7 @@ const FEW: u64 = 4;
 
 #[test]
 fn ghost_is_not_taken_for_the_new_owner_of_its_number() {
-    in_own_process(
+    in_own_process_if_held(
         "ghosts::ghost_is_not_taken_for_the_new_owner_of_its_number",
         || {
             let mut events = new_loop();
@@ -110,7 +110,7 @@ fn ghost_is_not_taken_for_the_new_owner_of_its_number() {
 /// It reports something in every turn, to nobody.
 #[test]
 fn ghost_does_not_spin() {
-    in_own_process("ghosts::ghost_does_not_spin", || {
+    in_own_process_if_held("ghosts::ghost_does_not_spin", || {
         let mut events = new_loop();
         let ghost = Ghost::new(&mut events, "ghost");
         events.remove(ghost.id).unwrap();
@@ -126,7 +126,7 @@ fn ghost_does_not_spin() {
 /// A last delete is not told to the kernel until it makes a difference; by then it cannot be.
 #[test]
 fn ghost_of_a_deleted_event_does_not_spin() {
-    in_own_process("ghosts::ghost_of_a_deleted_event_does_not_spin", || {
+    in_own_process_if_held("ghosts::ghost_of_a_deleted_event_does_not_spin", || {
         let mut events = new_loop();
         let room = sockets();
         let ghost = Ghost::new(&mut events, "ghost");
@@ -150,7 +150,7 @@ fn ghost_of_a_deleted_event_does_not_spin() {
 
 #[test]
 fn many_ghosts_are_got_rid_of_together() {
-    in_own_process("ghosts::many_ghosts_are_got_rid_of_together", || {
+    in_own_process_if_held("ghosts::many_ghosts_are_got_rid_of_together", || {
         let mut events = new_loop();
         let ghosts: Vec<_> = (0..30).map(|_| Ghost::new(&mut events, "ghost")).collect();
         for ghost in &ghosts {
@@ -171,7 +171,7 @@ fn many_ghosts_are_got_rid_of_together() {
 /// To be rid of a ghost the loop takes a new epoll instance, of which nobody is to notice anything.
 #[test]
 fn what_is_no_ghost_goes_on() {
-    in_own_process("ghosts::what_is_no_ghost_goes_on", || {
+    in_own_process_if_held("ghosts::what_is_no_ghost_goes_on", || {
         let mut events = new_loop();
         let (near, level) = sockets();
         let event = events.io(near, Interest::READ).persist();
@@ -263,7 +263,7 @@ fn event_whose_source_was_closed_is_told_so() {
 /// needed for a ghost.
 #[test]
 fn standard_input_that_was_redirected_is_no_ghost_of_itself() {
-    in_own_process(
+    in_own_process_if_held(
         "ghosts::standard_input_that_was_redirected_is_no_ghost_of_itself",
         || {
             let ((first, first_far), (second, second_far)) = (sockets(), sockets());

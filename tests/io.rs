@@ -13,6 +13,7 @@ use crate::support::files::{
     fill, for_several, number, pipes, put, sockets, take, tcp, with_input,
 };
 use crate::support::process::in_own_process;
+use crate::support::setting::make;
 use crate::support::trace::{Loop, NOBODY, Trace, io, look, new_loop, run_out, wait};
 
 const READ_WRITE: Interest = Interest::READ.union(Interest::WRITE);
@@ -286,7 +287,7 @@ fn writable() -> UdpSocket {
 
 #[test]
 fn many_sources_that_are_ready_all_run() {
-    let mut events = evloop::EventLoop::<[u32; MANY]>::new().unwrap();
+    let mut events = make::<[u32; MANY]>();
     for at in 0..MANY {
         let writer = events.io(writable(), Interest::WRITE);
         writer.add(move |cx, _, _| cx.state[at] += 1).unwrap();
@@ -298,7 +299,7 @@ fn many_sources_that_are_ready_all_run() {
 
 #[test]
 fn many_sources_added_one_by_one_all_run_each_time() {
-    let mut events = evloop::EventLoop::<[usize; MANY]>::new().unwrap();
+    let mut events = make::<[usize; MANY]>();
     let mut ran = [0; MANY];
     for at in 0..MANY {
         let writer = events.io(writable(), Interest::WRITE).persist();

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::files::open_fds;
 use crate::support::process::in_own_process;
+use crate::support::setting::make;
 
 /// More than there are file descriptors.
 const CONNECTIONS: u32 = 500;
@@ -59,7 +60,7 @@ fn connections_that_are_over_hold_no_file_descriptor() {
             let before = open_fds();
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let address = listener.local_addr().unwrap();
-            let mut events = EventLoop::<State>::new().unwrap();
+            let mut events = make::<State>();
             events
                 .io(listener, Interest::READ)
                 .persist()

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 
-use evloop::{EventLoop, Interest, Mode, Outcome, Ready, Signal};
+use evloop::{Interest, Mode, Outcome, Ready, Signal};
 use rustix::process::Pid;
 use rustix::thread::gettid;
 
@@ -13,12 +13,13 @@ use crate::support::files::with_input;
 use crate::support::held::held_by_the_loop;
 use crate::support::process::in_own_process;
 use crate::support::raw::{in_forked_child, raise, send_to};
+use crate::support::setting::make;
 use crate::support::status::{is_caught, until_it_blocks};
 use crate::support::trace::{NOBODY, io, look, new_loop, run, signal, timer, wait};
 
 /// Raises SIGUSR1 so often while a callback runs; how often the loop says that it came.
 fn counted(raised: u64) -> u64 {
-    let mut events = EventLoop::<u64>::new().unwrap();
+    let mut events = make::<u64>();
     let stalled = events.user();
     let stalled = stalled
         .add(move |_, _| {
@@ -65,7 +66,7 @@ fn loops_in_two_threads_both_see_every_signal() {
         let loops = [(); 2].map(|()| {
             let (stalled, raised) = (Arc::clone(&stalled), Arc::clone(&raised));
             thread::spawn(move || {
-                let mut events = EventLoop::<u64>::new().unwrap();
+                let mut events = make::<u64>();
                 events
                     .signal(Signal::USR1)
                     .persist()

@@ -25,7 +25,7 @@ mod regressions;
 mod runs;
 mod signals;
 mod sources;
-mod support;
+pub(crate) mod support;
 mod syscalls;
 mod threads;
 mod time;

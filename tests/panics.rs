@@ -10,6 +10,7 @@ use crate::support::clock::{DAY, ms};
 use crate::support::files::{is_open, put, take, with_input};
 use crate::support::process::in_own_process;
 use crate::support::raw::raise;
+use crate::support::setting::has_edges;
 use crate::support::status::is_caught;
 use crate::support::trace::{
     Loop, NOBODY, Trace, io, look, new_loop, run, run_out, signal, timer, user,
@@ -70,7 +71,10 @@ fn ready_one_shots_are_not_lost() {
     let mut others = Vec::new();
     for _ in 0..4 {
         let (near, far) = with_input();
-        let event = events.io(near, Interest::READ).edge();
+        let mut event = events.io(near, Interest::READ);
+        if has_edges() {
+            event = event.edge();
+        }
         event
             .add(|cx, _, _| {
                 cx.state.push("ran".to_owned());

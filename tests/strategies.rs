@@ -2,9 +2,8 @@
 //! of a few lines, and against the real kernel through an epoll instance of the test's own.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/held.rs"]
-#[expect(dead_code, reason = "a part of it is for tests of the whole loop")]
-mod held;
+#[path = "support/fdinfo.rs"]
+mod fdinfo;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -20,7 +19,7 @@ use proptest::prelude::*;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 
-use crate::held::{EDGE, KINDS, held_under};
+use crate::fdinfo::{EDGE, KINDS, held_under};
 
 /// The whole of the table, as a user would say it.
 fn model(held: Interest, edits: Edits) -> Option<Interest> {

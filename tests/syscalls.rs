@@ -20,6 +20,8 @@ use crate::support::process::{
     arguments, as_inside, finish, in_own_process, is_done, is_inside, output,
 };
 use crate::support::raw::raise;
+use crate::support::setting::make;
+use crate::support::setting::{has_edges, is_coalesced};
 use crate::support::status::{reads_and_writes, until_it_blocks};
 use crate::support::trace::{Loop, NOBODY, io, look, new_loop, signal, timer, wait};
 
@@ -41,7 +43,7 @@ struct Echo {
 impl Echo {
     fn new(is_one_shot: bool) -> Self {
         let (near, far) = sockets();
-        let mut events = EventLoop::<u64>::new().unwrap();
+        let mut events = make::<u64>();
         let reader = events.io(near, Interest::READ).timeout(DAY);
         let reader = if is_one_shot {
             reader
@@ -109,10 +111,11 @@ fn change_of_interest_is_told_once() {
         events.set_interest(id, Interest::WRITE).unwrap();
         events.set_interest(id, Interest::all()).unwrap();
     }
-    assert_eq!(look(&mut events), ["event READ|WRITE"]);
-    assert_eq!(events.stats().changes_told, 1);
-    assert_eq!(look(&mut events), ["event READ|WRITE"]);
-    assert_eq!(events.stats().changes_told, 1);
+    let told = if is_coalesced() { 1 } else { 5 * 2 };
+    for _ in 0..2 {
+        assert_eq!(look(&mut events), ["event READ|WRITE"]);
+        assert_eq!(events.stats().changes_told, told);
+    }
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn signals_are_taken_without_a_read_or_a_write() {
     in_own_process(
         "syscalls::signals_are_taken_without_a_read_or_a_write",
         || {
-            let mut events = EventLoop::<u64>::new().unwrap();
+            let mut events = make::<u64>();
             let event = events.signal(Signal::USR1).persist();
             event.add(|cx, caught| *cx.state += caught.count).unwrap();
             let mut count = 0;
@@ -177,7 +180,9 @@ fn wakeup_is_written_once_and_never_read() {
             written = written.zip(calls).map(|(sum, (_, writes))| sum + writes);
         }
         match sleeper.join().unwrap().zip(written) {
-            Some(calls) => assert_eq!(calls, ((0, 0), 3)),
+            // Where there are no edges somebody has to.
+            Some(((reads, 0), 3)) => assert_eq!(reads, if has_edges() { 0 } else { 3 }),
+            Some(calls) => panic!("{calls:?}"),
             None => skipped("this kernel does not count reads and writes"),
         }
     });
@@ -242,7 +247,12 @@ fn strace_counts_one_call_a_turn() {
     }
     let mut strace = Command::new("strace");
     strace
-        .args(["-f", "-qq", "-e", "trace=/^epoll|^read$|^write$|^timerfd"])
+        .args([
+            "-f",
+            "-qq",
+            "-e",
+            "trace=/^epoll|^p?poll$|^read$|^write$|^timerfd",
+        ])
         .arg(std::env::current_exe().unwrap())
         .args(arguments(TEST));
     let output = output(as_inside(&mut strace));
@@ -250,7 +260,7 @@ fn strace_counts_one_call_a_turn() {
     assert!(is_done(output.status), "{trace}");
     for part in PARTS {
         let calls = calls(&trace, part);
-        let waits = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
+        let waits = ["epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll"];
         let only_waits = calls.iter().all(|call| waits.contains(call));
         assert!(only_waits, "{part}: {calls:?}");
         assert_eq!(calls.len() as u64, ROUNDS, "{part}");

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use evloop::{EventLoop, Mode};
+use evloop::Mode;
 
 use crate::support::clock::{busy, ms};
+use crate::support::setting::make;
 
 #[test]
 fn time_stands_still_within_a_turn() {
-    let mut events = EventLoop::<Vec<Duration>>::new().unwrap();
+    let mut events = make::<Vec<Duration>>();
     for _ in 0..2 {
         events
             .timer(Duration::ZERO)
@@ -27,7 +28,7 @@ fn time_stands_still_within_a_turn() {
 
 #[test]
 fn time_can_be_read_anew() {
-    let mut events = EventLoop::<Vec<Duration>>::new().unwrap();
+    let mut events = make::<Vec<Duration>>();
     events
         .timer(Duration::ZERO)
         .add(|cx| {
@@ -45,7 +46,7 @@ fn time_can_be_read_anew() {
 
 #[test]
 fn time_goes_on_between_turns() {
-    let mut events = EventLoop::<Vec<Duration>>::new().unwrap();
+    let mut events = make::<Vec<Duration>>();
     events
         .timer(Duration::ZERO)
         .persist()
@@ -67,7 +68,7 @@ fn time_goes_on_between_turns() {
 /// A timeout runs from when it was asked for, not from the time of the turn.
 #[test]
 fn timeout_does_not_run_from_the_time_of_the_turn() {
-    let mut events = EventLoop::<Option<Duration>>::new().unwrap();
+    let mut events = make::<Option<Duration>>();
     events
         .timer(Duration::ZERO)
         .add(|cx| {

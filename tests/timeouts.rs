@@ -7,6 +7,7 @@ use evloop::{EventId, Interest, Priority, Ready};
 
 use crate::support::clock::{DAY, busy, deadline, loop_now, ms, now};
 use crate::support::files::{for_several, put, sockets, take, with_input};
+use crate::support::setting::make;
 use crate::support::trace::{NOBODY, io, line, look, new_loop, run_out, timer, user, wait};
 
 #[test]
@@ -185,7 +186,7 @@ fn common_timeouts_are_timeouts() {
     const LONG: Duration = ms(6);
     const TICKS: usize = 4;
 
-    let mut events = evloop::EventLoop::<Vec<Vec<Duration>>>::new().unwrap();
+    let mut events = make::<Vec<Vec<Duration>>>();
     events.common_timeout(SHORT);
     let mut fired = Vec::new();
     for n in 0..100 {

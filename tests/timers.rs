@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use evloop::{EventId, EventLoop, Mode, Outcome, Ready};
+use evloop::{EventId, Mode, Outcome, Ready};
 
 use crate::support::clock::{DAY, busy, deadline, loop_now, ms, now, until_due};
+use crate::support::setting::make;
 use crate::support::trace::{Loop, NOBODY, look, new_loop, run_out, timer, wait};
 
 #[test]
@@ -18,7 +19,7 @@ fn timer_is_over_when_it_fired() {
 
 #[test]
 fn timers_never_fire_early() {
-    let mut events = EventLoop::<u32>::new().unwrap();
+    let mut events = make::<u32>();
     for n in 0..200 {
         let timeout = Duration::from_micros(n * 37 % 5_000);
         let added = now();
@@ -37,7 +38,7 @@ fn timers_never_fire_early() {
 
 #[test]
 fn timers_fire_in_the_order_of_their_deadlines() {
-    let mut events = EventLoop::<Vec<Duration>>::new().unwrap();
+    let mut events = make::<Vec<Duration>>();
     let mut deadlines = Vec::new();
     for n in 0..50 {
         let timeout = Duration::from_micros(n * 7_919 % 3_000);
@@ -59,7 +60,7 @@ fn timers_fire_in_the_order_of_their_deadlines() {
 
 #[test]
 fn timers_of_one_duration_fire_in_the_order_of_adding() {
-    let mut events = EventLoop::<Vec<u32>>::new().unwrap();
+    let mut events = make::<Vec<u32>>();
     for n in 0..12 {
         events.timer(ms(2)).add(move |cx| cx.state.push(n)).unwrap();
     }
@@ -71,7 +72,7 @@ fn timers_of_one_duration_fire_in_the_order_of_adding() {
 #[test]
 fn persistent_timer_fires_on_its_grid() {
     const INTERVAL: Duration = ms(3);
-    let mut events = EventLoop::<Vec<Duration>>::new().unwrap();
+    let mut events = make::<Vec<Duration>>();
     let id = events
         .timer(INTERVAL)
         .persist()
@@ -193,7 +194,7 @@ fn longest_timeout_never_fires() {
 
 #[test]
 fn time_counts_from_when_a_timer_was_added_in_a_long_callback() {
-    let mut events = EventLoop::<Option<Duration>>::new().unwrap();
+    let mut events = make::<Option<Duration>>();
     events
         .timer(Duration::ZERO)
         .add(|cx| {
@@ -210,7 +211,7 @@ fn time_counts_from_when_a_timer_was_added_in_a_long_callback() {
 
 /// By how much a timer was late that a callback of `BUSY` ran into.
 fn lateness_after_a_long_callback() -> Duration {
-    let mut events = EventLoop::<Option<Duration>>::new().unwrap();
+    let mut events = make::<Option<Duration>>();
     let id = events
         .timer(BUSY + ms(2))
         .add(|cx| *cx.state = Some(loop_now(cx.events)))
@@ -329,7 +330,7 @@ fn timers_that_add_and_delete_each_other_come_to_an_end() {
         }
     }
 
-    let mut events = EventLoop::<State>::new().unwrap();
+    let mut events = make::<State>();
     let mut ids = Vec::new();
     for n in 0..TIMERS {
         let timer = events.timer(Duration::from_micros(n as u64 % 50)).keep();

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use evloop::{Cx, EventId, EventLoop, Interest, Outcome};
 
 use crate::support::files::sockets;
+use crate::support::setting::make;
 
 /// What one side has to say, and what the other heard.
 #[derive(Default)]
@@ -53,7 +54,7 @@ fn transferred(events: &mut EventLoop<Transfer>) {
 #[test]
 fn one_shots_that_add_themselves_move_all_data() {
     let (near, far) = sockets();
-    let mut events = EventLoop::<Transfer>::new().unwrap();
+    let mut events = make::<Transfer>();
     events
         .io(near, Interest::WRITE)
         .add(|cx, near, _| {
@@ -76,7 +77,7 @@ fn one_shots_that_add_themselves_move_all_data() {
 #[test]
 fn persistent_events_move_all_data() {
     let (near, far) = sockets();
-    let mut events = EventLoop::<Transfer>::new().unwrap();
+    let mut events = make::<Transfer>();
     events
         .io(near, Interest::WRITE)
         .persist()
@@ -124,7 +125,7 @@ fn write(cx: &mut Cx<'_, [Side; 2]>, at: usize, mut stream: &UnixStream) {
 fn four_events_echo_all_data_and_end_by_themselves() {
     const LENGTH: usize = 1_000_000;
     let (near, far) = sockets();
-    let mut events = EventLoop::<[Side; 2]>::new().unwrap();
+    let mut events = make::<[Side; 2]>();
     let mut sides = [Side::default(), Side::default()];
     sides[0].outgoing = vec![7; LENGTH];
     for (at, stream) in [near, far].into_iter().enumerate() {

@@ -8,7 +8,7 @@ use evloop::{AddError, Interest, Mode, Ready, RunError, Signal, VerifyError};
 use super::scene::{Scene, Side, assert_done, assert_well, fork};
 use crate::support::clock::ms;
 use crate::support::files::{put, sockets};
-use crate::support::held::held_by_the_loop;
+use crate::support::held::{held_by_the_loop, if_held};
 use crate::support::process::in_own_process;
 use crate::support::raw::{in_forked_child, raise};
 use crate::support::status::is_caught;
@@ -82,7 +82,7 @@ fn child_that_drops_the_loop_changes_nothing_in_its_parent() {
         || {
             let mut scene = Some(Scene::new());
             let held = held_by_the_loop();
-            assert_eq!(held.len(), 1);
+            assert_eq!(held.len(), if_held(1));
             for _ in 0..3 {
                 assert_well(in_forked_child(|| drop(scene.take())));
                 assert_eq!(held_by_the_loop(), held);
@@ -107,7 +107,7 @@ fn child_that_takes_the_loop_apart_changes_nothing_in_its_parent() {
             let mine = events.io(near, Interest::WRITE);
             let mine = mine.add(io("writer")).unwrap();
             let held = held_by_the_loop();
-            assert_eq!(held.len(), 3);
+            assert_eq!(held.len(), if_held(3));
             assert_well(in_forked_child(|| {
                 events.set_interest(other, Interest::WRITE).unwrap();
                 events.delete(other).unwrap();
@@ -120,7 +120,9 @@ fn child_that_takes_the_loop_apart_changes_nothing_in_its_parent() {
             }));
             assert_eq!(held_by_the_loop(), held);
             put(&far, b"x");
-            assert_eq!(look(events), ["writer WRITE", "other READ"]);
+            let mut ran = look(events);
+            ran.sort();
+            assert_eq!(ran, ["other READ", "writer WRITE"]);
             events.remove(other).unwrap();
             scene.check();
         },
@@ -175,7 +177,7 @@ fn child_that_lives_on_keeps_no_event_of_its_parents_alive() {
             put(&far, b"x");
             assert_eq!(look(&mut scene.events), NOBODY);
             assert_eq!(scene.events.stats().ghosts, 0);
-            assert_eq!(held_by_the_loop().len(), 1);
+            assert_eq!(held_by_the_loop().len(), if_held(1));
             scene.check();
             drop(closed);
             assert_done(child);

@@ -2,13 +2,14 @@
 
 use std::thread;
 
-use evloop::{EventLoop, Mode, Outcome, Signal};
+use evloop::{Mode, Outcome, Signal};
 use rustix::thread::gettid;
 
 use super::scene::{Side, assert_done, assert_well, fork};
 use crate::support::clock::{DAY, ms};
 use crate::support::process::in_own_process;
 use crate::support::raw::{in_forked_child, raise};
+use crate::support::setting::make;
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{Trace, look, new_loop, run, signal, timer};
 
@@ -19,7 +20,7 @@ fn parent_hears_of_the_end_of_a_child_that_runs_the_loop_too() {
     in_own_process(
         "fork::threads::parent_hears_of_the_end_of_a_child_that_runs_the_loop_too",
         || {
-            let mut events = EventLoop::<u64>::new().unwrap();
+            let mut events = make::<u64>();
             let day = events.timer(DAY).add(|_| ()).unwrap();
             let chld = events.signal(Signal::CHLD);
             let chld = chld.add(|cx, caught| {

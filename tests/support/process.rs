@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::setting::is_held;
+
 /// Runs a scenario in a process of its own; `test` is the whole name of the test that calls this.
 ///
 /// A scenario that hangs is killed after a while.
@@ -33,6 +35,14 @@ pub(crate) fn in_own_process(test: &str, scenario: impl FnOnce()) {
     );
 }
 
+/// As [`in_own_process`], for a scenario about what the kernel holds: there is none where it
+/// [holds nothing](is_held).
+pub(crate) fn in_own_process_if_held(test: &str, scenario: impl FnOnce()) {
+    if is_held() {
+        in_own_process(test, scenario);
+    }
+}
+
 /// Whether this process was started for the scenario.
 pub(crate) fn is_inside() -> bool {
     env::var_os(INSIDE).is_some()
@@ -50,8 +60,12 @@ pub(crate) fn is_done(status: ExitStatus) -> bool {
 }
 
 /// What this executable has to be given so that it runs this test alone, and lets it talk.
-pub(crate) fn arguments(test: &str) -> [&str; 4] {
-    [test, "--exact", "--nocapture", "--test-threads=1"]
+pub(crate) fn arguments(test: &str) -> [String; 4] {
+    // The suite is at the root of one executable, and in a module of the others.
+    let here = module_path!().split_once("::").map_or("", |(_, here)| here);
+    let suite = here.trim_end_matches("support::process");
+    let test = format!("{suite}{test}");
+    [&test, "--exact", "--nocapture", "--test-threads=1"].map(str::to_owned)
 }
 
 /// The command is to run the scenario.

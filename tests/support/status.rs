@@ -64,6 +64,9 @@ pub(crate) fn until_it_blocks(thread: Pid) {
 const WAITS: &[libc::c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
+    libc::SYS_ppoll,
 ];

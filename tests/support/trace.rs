@@ -2,6 +2,8 @@
 
 use evloop::{Caught, Cx, EventLoop, Mode, Outcome, Ready};
 
+use super::setting::make;
+
 /// A line for each callback that ran.
 pub(crate) type Trace = Vec<String>;
 
@@ -9,7 +11,7 @@ pub(crate) type Trace = Vec<String>;
 pub(crate) type Loop = EventLoop<Trace>;
 
 pub(crate) fn new_loop() -> Loop {
-    Loop::new().unwrap()
+    make()
 }
 
 /// Runs the loop, and holds what it records against itself afterwards.

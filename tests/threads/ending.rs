@@ -7,6 +7,7 @@ use evloop::{Mode, Outcome, Ready};
 
 use super::beside::run_beside;
 use crate::support::clock::{DAY, ms};
+use crate::support::setting::make;
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{Loop, NOBODY, Trace, new_loop, run, timer, user};
 
@@ -152,7 +153,7 @@ fn loop_that_stays_on_empty_runs_for_others() {
 fn timers_of_many_threads_all_fire() {
     const THREADS: u64 = 16;
     const TIMERS: u64 = 100;
-    let mut events = evloop::EventLoop::<u64>::new().unwrap();
+    let mut events = make::<u64>();
     let day = events.timer(DAY).add(|_| ()).unwrap();
     let mut fired = 0;
     let (outcome, ()) = run_beside(&mut events, Mode::UntilEmpty, &mut fired, |remote, _| {

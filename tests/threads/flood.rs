@@ -3,10 +3,11 @@
 use std::thread;
 use std::time::Duration;
 
-use evloop::{EventLoop, Limits, Mode, Outcome, Priority, Remote};
+use evloop::{Limits, Mode, Outcome, Priority, Remote};
 
 use super::beside::run_beside;
 use crate::support::clock::{busy, deadline, loop_now, ms};
+use crate::support::setting::make;
 
 /// Posts from many threads at a time; returns when all is posted.
 fn from_threads<S>(remote: &Remote<S>, threads: usize, post: impl Fn(&Remote<S>, usize) + Sync) {
@@ -22,7 +23,7 @@ fn from_threads<S>(remote: &Remote<S>, threads: usize, post: impl Fn(&Remote<S>,
 fn posts_of_eight_threads_come_in_order_and_none_is_lost() {
     const THREADS: usize = 8;
     const POSTS: u32 = 1000;
-    let mut events = EventLoop::<[Vec<u32>; THREADS]>::new().unwrap();
+    let mut events = make::<[Vec<u32>; THREADS]>();
     let mut taken = Default::default();
     let (outcome, ()) = run_beside(&mut events, Mode::StayOnEmpty, &mut taken, |remote, _| {
         from_threads(remote, THREADS, |remote, at| {
@@ -41,7 +42,7 @@ fn posts_of_eight_threads_come_in_order_and_none_is_lost() {
 /// An exit does not wait for closures that were posted before it, but none of them is lost.
 #[test]
 fn closures_that_an_exit_has_overtaken_are_for_the_next_run() {
-    let mut events = EventLoop::<Vec<u32>>::new().unwrap();
+    let mut events = make::<Vec<u32>>();
     let remote = events.remote();
     for n in 0..100 {
         remote.post(move |cx| cx.state.push(n)).unwrap();
@@ -68,7 +69,7 @@ struct Flood {
 #[test]
 fn urgent_timer_is_on_time_in_a_flood_of_posts() {
     const SHARE: u32 = 4;
-    let mut events = EventLoop::<Flood>::new().unwrap();
+    let mut events = make::<Flood>();
     events.set_limits(Limits {
         callbacks: Some(SHARE),
         ..Limits::NONE

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use evloop::{EventLoop, Interest, LoopGone, Mode, Outcome, Priority, Ready, Remote, RunError};
+use evloop::{Interest, LoopGone, Mode, Outcome, Priority, Ready, Remote, RunError};
 
 use super::beside::run_beside;
 use crate::support::clock::{DAY, ms};
 use crate::support::files::with_input;
+use crate::support::setting::make;
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{Loop, NOBODY, Trace, io, look, new_loop, run_out, timer, user};
 
@@ -29,7 +30,7 @@ fn remote_can_be_cloned_and_sent_and_shared_whatever_the_state_is() {
 /// Posts of one thread after another are in one order, also where there are more than a turn takes.
 #[test]
 fn posts_of_several_threads_are_in_one_order() {
-    let mut events = EventLoop::<Vec<u32>>::new().unwrap();
+    let mut events = make::<Vec<u32>>();
     let remote = events.remote();
     for n in 0..100 {
         let remote = remote.clone();

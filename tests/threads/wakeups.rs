@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use evloop::{EventLoop, Mode, Outcome, Remote};
+use evloop::{Mode, Outcome, Remote};
 
 use super::beside::run_beside;
 use crate::support::clock::{DAY, ms};
 use crate::support::process::in_own_process;
+use crate::support::setting::{has_edges, make};
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{new_loop, run_out};
 
@@ -54,7 +55,7 @@ fn loop_that_does_not_run_is_not_written_to() {
     in_own_process(
         "threads::wakeups::loop_that_does_not_run_is_not_written_to",
         || {
-            let mut events = EventLoop::<u64>::new().unwrap();
+            let mut events = make::<u64>();
             let mut posted = 0;
             flood(&events.remote());
             assert_eq!(events.run(&mut posted).unwrap(), Outcome::Empty);
@@ -71,7 +72,7 @@ fn loop_that_is_awake_is_not_written_to() {
     in_own_process(
         "threads::wakeups::loop_that_is_awake_is_not_written_to",
         || {
-            let mut events = EventLoop::<u64>::new().unwrap();
+            let mut events = make::<u64>();
             let (enter, entered) = channel();
             let (leave, left) = channel();
             events.defer(move |_| {
@@ -98,10 +99,14 @@ fn loop_that_is_awake_is_not_written_to() {
 
 #[test]
 fn loop_that_sleeps_is_written_to_once() {
+    // What is written is counted by what is left to be read.
+    if !has_edges() {
+        return;
+    }
     in_own_process(
         "threads::wakeups::loop_that_sleeps_is_written_to_once",
         || {
-            let mut events = EventLoop::<u64>::new().unwrap();
+            let mut events = make::<u64>();
             events.timer(DAY).add(|_| ()).unwrap();
             let mut posted = 0;
             let (_, ()) = run_beside(&mut events, Mode::UntilEmpty, &mut posted, |remote, its| {
@@ -121,10 +126,14 @@ fn loop_that_sleeps_is_written_to_once() {
 
 #[test]
 fn flood_of_posts_takes_no_more_writes_than_waits() {
+    // What is written is counted by what is left to be read.
+    if !has_edges() {
+        return;
+    }
     in_own_process(
         "threads::wakeups::flood_of_posts_takes_no_more_writes_than_waits",
         || {
-            let mut events = EventLoop::<u64>::new().unwrap();
+            let mut events = make::<u64>();
             events.timer(DAY).add(|_| ()).unwrap();
             let mut posted = 0;
             let (_, ()) = run_beside(&mut events, Mode::UntilEmpty, &mut posted, |remote, its| {

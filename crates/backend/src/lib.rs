@@ -207,6 +207,16 @@ pub trait Backend: fmt::Debug {
     /// The kernel's refusal.
     fn delete(&mut self, fd: RawFd) -> Result<(), ControlError>;
 
+    /// Tells the kernel the changes, without waiting, and appends what it refused to `reports`, and
+    /// readiness if it cannot do one without the other. A [`Backend::wait`] tells them as well.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Backend::wait`].
+    fn apply(&mut self, changes: &[Entry], reports: &mut Vec<Report>) -> Result<(), WaitError> {
+        self.wait(changes, Some(Duration::ZERO), reports)
+    }
+
     /// Tells the kernel the changes, then waits until something is ready or `timeout` has passed
     /// (`None`: for ever), and appends what it learnt to `reports`.
     ///

@@ -42,15 +42,24 @@ impl<T> Core<T> {
         self.fds.changes()
     }
 
-    /// Says in the middle of [`Step::Wait`] that [`Core::changes`] were taken away to be told. For a
-    /// front that others may call while it waits: what they change is for the next wait.
+    /// The changes that the kernel has to be told by now, for a front that tells them before the turn
+    /// waits; it says so by [`Core::told`]. They are [`Core::changes`] without what comes to nothing.
+    pub fn changes_by_now(&mut self) -> &[evloop_changelist::Entry] {
+        self.fds.prune();
+        self.fds.changes()
+    }
+
+    /// Says before the wait is over that the kernel was told the changes.
     ///
-    /// Does nothing at another time.
+    /// In the middle of [`Step::Wait`] they may also have been taken away to be told, by a front that
+    /// others may call while it waits: what they change is for the next wait. There it is said once.
     pub fn told(&mut self) {
-        if self.phase == Phase::Waiting {
-            self.fds.commit();
-            self.phase = Phase::Told;
+        match self.phase {
+            Phase::Told => return,
+            Phase::Waiting => self.phase = Phase::Told,
+            _ => {}
         }
+        self.fds.commit();
     }
 
     /// Answers [`Step::Wait`]: the kernel was told the changes, and the wait is over (or failed).

@@ -110,13 +110,7 @@ impl Backend for Epoll {
         tell(self.epoll.as_fd(), Op::Delete, fd, sys::NO_EVENT).map_err(|refusal| refusal.of(fd))
     }
 
-    fn wait(
-        &mut self,
-        changes: &[Entry],
-        timeout: Option<Duration>,
-        reports: &mut Vec<Report>,
-    ) -> Result<(), WaitError> {
-        let before = reports.len();
+    fn apply(&mut self, changes: &[Entry], reports: &mut Vec<Report>) -> Result<(), WaitError> {
         for entry in changes {
             if let Err(refusal) = apply(self.epoll.as_fd(), entry) {
                 let (token, errno) = (entry.token, refusal.errno);
@@ -127,6 +121,17 @@ impl Backend for Epoll {
                 });
             }
         }
+        Ok(())
+    }
+
+    fn wait(
+        &mut self,
+        changes: &[Entry],
+        timeout: Option<Duration>,
+        reports: &mut Vec<Report>,
+    ) -> Result<(), WaitError> {
+        let before = reports.len();
+        self.apply(changes, reports)?;
         // There is something to report already.
         let timeout = if reports.len() > before {
             Some(Duration::ZERO)

@@ -46,6 +46,8 @@ pub struct EventLoop<S> {
     pub(crate) reports: Vec<Report>,
     /// Each callback is measured.
     pub(crate) is_measuring: bool,
+    /// Changes are told when they are made, and not with the wait.
+    pub(crate) is_at_once: bool,
 }
 
 impl<S> EventLoop<S> {
@@ -90,6 +92,7 @@ impl<S> EventLoop<S> {
             stamp: ForkStamp::new(),
             reports: Vec::new(),
             is_measuring: false,
+            is_at_once: false,
         })
     }
 
@@ -331,19 +334,7 @@ impl<S> EventLoop<S> {
         if self.reports.is_empty() {
             self.core.count_empty_wait();
         }
-        for report in self.reports.drain(..) {
-            if report.token.slot == INTERNAL.slot {
-                // Edge-triggered, an eventfd need never be read.
-                let is_edge = self.backend.capabilities().contains(Capabilities::EDGE);
-                if self.waker.needs_drain() || !is_edge {
-                    self.waker.drain();
-                }
-            } else if report.errno == 0 {
-                self.core.report(report.token, report.ready);
-            } else {
-                self.core.refuse(report.token, report.errno);
-            }
-        }
+        self.take_reports();
         if woken {
             self.core.count_wakeup();
             self.outside.take(|signal, count, last| {
@@ -357,6 +348,24 @@ impl<S> EventLoop<S> {
             self.renew_backend().map_err(RunError::Renew)?;
         }
         Ok(())
+    }
+
+    /// Passes on what the backend learnt.
+    #[inline]
+    pub(crate) fn take_reports(&mut self) {
+        for report in self.reports.drain(..) {
+            if report.token.slot == INTERNAL.slot {
+                // Edge-triggered, an eventfd need never be read.
+                let is_edge = self.backend.capabilities().contains(Capabilities::EDGE);
+                if self.waker.needs_drain() || !is_edge {
+                    self.waker.drain();
+                }
+            } else if report.errno == 0 {
+                self.core.report(report.token, report.ready);
+            } else {
+                self.core.refuse(report.token, report.errno);
+            }
+        }
     }
 
     /// Item 9: runs the callback of an event.

@@ -38,8 +38,9 @@ impl<S> EventLoop<S> {
             id,
             || clock.now_ns(),
             |demand| grant(*stamp, &mut **backend, outside, demand),
-        )
-        .map_err(AddError::from)
+        )?;
+        self.apply_at_once();
+        Ok(())
     }
 
     /// Deletes an event: it is neither pending nor active any more, and its callback does not run,
@@ -126,8 +127,9 @@ impl<S> EventLoop<S> {
         } = self;
         core.set_interest(id, interest, |demand| {
             grant(*stamp, &mut **backend, outside, demand)
-        })
-        .map_err(AddError::from)
+        })?;
+        self.apply_at_once();
+        Ok(())
     }
 
     /// Changes the timeout of an event; if it is pending, the new one begins now. `None` takes it
@@ -205,7 +207,25 @@ impl<S> EventLoop<S> {
         released
     }
 
+    /// After each change of interest: tells the kernel, if it is not to wait.
+    #[inline]
+    fn apply_at_once(&mut self) {
+        if self.is_at_once && !self.stamp.is_child() {
+            self.apply();
+        }
+    }
+
+    #[cold]
+    fn apply(&mut self) {
+        let changes = self.core.changes_by_now();
+        let applied = self.backend.apply(changes, &mut self.reports);
+        debug_assert!(applied.is_ok(), "{applied:?}");
+        self.core.told();
+        self.take_reports();
+    }
+
     fn release(&mut self, release: Option<Release>) -> Result<(), RemoveError> {
+        self.apply_at_once();
         match release {
             None => Ok(()),
             // In a forked child the kernel's side is the parent's, and stays as it is.

@@ -60,7 +60,7 @@ impl Poll {
 
     /// Makes one entry of a changelist true. Once it is refused, nothing is held for its file
     /// descriptor.
-    fn apply(&mut self, entry: &Entry) -> Result<(), Refusal> {
+    fn apply_one(&mut self, entry: &Entry) -> Result<(), Refusal> {
         let Some(EpollOp { op, interest }) = entry.change.op() else {
             return Ok(());
         };
@@ -130,15 +130,9 @@ impl Backend for Poll {
         Ok(())
     }
 
-    fn wait(
-        &mut self,
-        changes: &[Entry],
-        timeout: Option<Duration>,
-        reports: &mut Vec<Report>,
-    ) -> Result<(), WaitError> {
-        let before = reports.len();
+    fn apply(&mut self, changes: &[Entry], reports: &mut Vec<Report>) -> Result<(), WaitError> {
         for entry in changes {
-            if let Err(refusal) = self.apply(entry) {
+            if let Err(refusal) = self.apply_one(entry) {
                 let (token, errno) = (entry.token, refusal.errno);
                 reports.push(Report {
                     token,
@@ -147,6 +141,17 @@ impl Backend for Poll {
                 });
             }
         }
+        Ok(())
+    }
+
+    fn wait(
+        &mut self,
+        changes: &[Entry],
+        timeout: Option<Duration>,
+        reports: &mut Vec<Report>,
+    ) -> Result<(), WaitError> {
+        let before = reports.len();
+        self.apply(changes, reports)?;
         // There is something to report already.
         let timeout = if reports.len() > before {
             Some(Duration::ZERO)
