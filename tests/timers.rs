@@ -51,7 +51,8 @@ fn timers_fire_in_the_order_of_their_deadlines() {
             .unwrap();
         deadlines.push((deadline(&events, id), timeout));
     }
-    deadlines.sort();
+    // Stable: what is due at the same nanosecond fires in the order of adding.
+    deadlines.sort_by_key(|(deadline, _)| *deadline);
     let mut fired = Vec::new();
     let _empty = events.run(&mut fired).unwrap();
     let expected: Vec<_> = deadlines.into_iter().map(|(_, timeout)| timeout).collect();
