@@ -24,6 +24,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let mut told = kernel.clone();
     let mut changes = Changelist::new();
     while !bytes.is_empty() {
+        bytes.begin_record();
         let fd = RawFd::from(bytes.byte() % FILES);
         let interest = Interest::from_bits_truncate(bytes.byte());
         match bytes.byte() % 8 {

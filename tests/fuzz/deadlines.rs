@@ -15,6 +15,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let (mut ids, mut expected) = (Vec::<TimerId>::new(), Vec::<Expected>::new());
     let (mut now_ns, mut started) = (0_u64, 0_u64);
     while !bytes.is_empty() {
+        bytes.begin_record();
         let what = bytes.byte();
         let after_ns = u64::from(bytes.byte() % 16);
         let deadline_ns = now_ns + after_ns;

@@ -112,10 +112,13 @@ impl Outside for Process {
     }
 }
 
-/// A simulated world; one of the second kind does only what this process can do as well.
+/// A simulated world.
 pub(crate) struct Simulated {
     pub(crate) sim: Sim,
+    /// Does only what this process can do as well.
     pub(crate) is_like_process: bool,
+    /// Is not like the kernel: that a peer writes no more is not seen.
+    pub(crate) is_wrong: bool,
 }
 
 impl Outside for Simulated {
@@ -152,7 +155,9 @@ impl Outside for Simulated {
     }
 
     fn peer_shuts_down(&self, peer: &Self::Peer) {
-        self.sim.shutdown(*peer, Shutdown::Write).unwrap();
+        if !self.is_wrong {
+            self.sim.shutdown(*peer, Shutdown::Write).unwrap();
+        }
     }
 
     fn peer_closes(&self, peer: Self::Peer) {

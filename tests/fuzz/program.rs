@@ -5,8 +5,11 @@
 //! with the kernel. At the end nothing was lost: everything that was said was heard, every command
 //! and every finalizer ran, every signal was counted, and nothing is held for anybody.
 
+use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use evloop::{Cx, EventLoop, Limits, Mode, Priority, Ready, Remote, Signal};
@@ -26,6 +29,7 @@ pub(crate) struct Program<O: Outside> {
     pub(crate) spec: Spec,
     pub(crate) talks: Vec<Talk<O>>,
     pub(crate) trace: Vec<Call>,
+    pub(crate) steps: Vec<String>,
     /// Callbacks that may run yet, before the run is asked to end.
     pub(crate) budget: usize,
     /// Commands and finalizers that were asked for, and that ran.
@@ -60,13 +64,14 @@ pub(crate) type Context<'a, O> = Cx<'a, Program<O>>;
 struct OnPurpose;
 
 /// Runs a program; every callback in the order of their calls.
-pub(crate) fn run<O: Outside>(outside: O, bytes: &[u8]) -> Vec<Call> {
+pub(crate) fn run<O: Outside>(outside: O, bytes: &[u8]) -> Ran {
     let bytes = Bytes::new(bytes);
     let mut program = Program::new(Rc::new(outside), bytes.clone());
     let mut events = program.outside.build::<Program<O>>();
     let remote = events.remote();
     program.listen_to_signals(&mut events);
     while !bytes.is_empty() {
+        bytes.begin_record();
         match bytes.byte() % 8 {
             0..4 => program.step(&mut events),
             4 => program.command(&mut events, &remote),
@@ -77,16 +82,29 @@ pub(crate) fn run<O: Outside>(outside: O, bytes: &[u8]) -> Vec<Call> {
     }
     program.settle(&mut events);
     program.check_rest(&mut events);
-    program.trace
+    Ran {
+        calls: mem::take(&mut program.trace),
+        steps: mem::take(&mut program.steps),
+    }
+}
+
+/// What came of a program.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// Every callback.
+    pub(crate) calls: Vec<Call>,
+    /// What was done, to be read.
+    pub(crate) steps: Vec<String>,
 }
 
 /// A program in a simulated world of this seed.
-pub(crate) fn simulated(seed: u64, disorder: Disorder, bytes: &[u8]) -> Vec<Call> {
+pub(crate) fn simulated(seed: u64, disorder: Disorder, bytes: &[u8]) -> Ran {
     let sim = Sim::new(seed);
     sim.set_disorder(disorder);
     let outside = Simulated {
         sim,
         is_like_process: false,
+        is_wrong: false,
     };
     run(outside, bytes)
 }
@@ -111,6 +129,7 @@ impl<O: Outside> Program<O> {
             spec: Spec::default(),
             talks: Vec::new(),
             trace: Vec::new(),
+            steps: Vec::new(),
             budget: 0,
             asked: 0,
             done: 0,
@@ -125,7 +144,9 @@ impl<O: Outside> Program<O> {
 
     /// One thing that a program does, in a callback or between runs.
     fn step(&mut self, events: &mut Loop<O>) {
-        match self.bytes.byte() % 20 {
+        let what = self.bytes.byte() % 20;
+        self.note(STEPS[usize::from(what)]);
+        match what {
             0 => self.open(events),
             1 | 2 => self.listen(events),
             3 => self.close(events),
@@ -143,6 +164,22 @@ impl<O: Outside> Program<O> {
             17 => self.limit(events),
             18 => advance(&*self.outside, self.time().unwrap_or_default()),
             _ => self.talk(),
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        let indent = if self.spec.running.is_some() {
+            "    "
+        } else {
+            ""
+        };
+        self.steps.push(format!("{indent}{what}"));
+    }
+
+    /// Says more of the step that was noted last.
+    pub(crate) fn detail(&mut self, more: impl fmt::Debug) {
+        if let Some(last) = self.steps.last_mut() {
+            *last += &format!(" {more:?}");
         }
     }
 
@@ -172,12 +209,14 @@ impl<O: Outside> Program<O> {
     where
         Self: 'static,
     {
+        self.note("command");
         let order = self.posted;
         self.posted += 1;
         if self.bytes.flag() {
             let posted = remote.post(move |cx| {
                 cx.state.taken.push(order);
                 let Cx { state, events, .. } = cx;
+                state.bytes.begin_record();
                 state.step(events);
             });
             posted.expect("the loop is there");
@@ -219,6 +258,7 @@ impl<O: Outside> Program<O> {
 
     fn fork(&mut self, events: &mut Loop<O>) {
         if self.parents.len() < 2 {
+            self.note("fork");
             let Some(parent) = fork(&*self.outside) else {
                 return;
             };
@@ -230,6 +270,7 @@ impl<O: Outside> Program<O> {
     }
 
     fn look(&mut self, events: &mut Loop<O>) {
+        self.note("look");
         self.budget = 40;
         self.turn(events);
         self.check(events);
@@ -258,6 +299,8 @@ impl<O: Outside> Program<O> {
     }
 
     pub(crate) fn begin(&mut self, n: usize, ready: Ready) {
+        self.note("callback");
+        self.detail((n, ready));
         self.trace.push((n, ready));
         self.spec.runs(n, ready);
     }
@@ -324,6 +367,39 @@ impl<O: Outside> Program<O> {
     }
 }
 
+/// What a step is called.
+const STEPS: [&str; 20] = [
+    "open",
+    "listen",
+    "listen",
+    "close",
+    "plain",
+    "add",
+    "add",
+    "delete",
+    "remove",
+    "finalize",
+    "activate",
+    "activate",
+    "set_interest",
+    "set_priority",
+    "set_timeout",
+    "defer",
+    "raise",
+    "limit",
+    "advance",
+    "peer",
+];
+
+impl<O: Outside> Drop for Program<O> {
+    #[expect(clippy::print_stderr, reason = "how a program that failed is read")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the program, until it failed:\n{}", self.steps.join("\n"));
+        }
+    }
+}
+
 /// What every callback does at its end: some of the program, and perhaps it panics.
 pub(crate) fn go_on<O: Outside>(cx: &mut Context<'_, O>) {
     let Cx { state, events, .. } = cx;
@@ -331,13 +407,16 @@ pub(crate) fn go_on<O: Outside>(cx: &mut Context<'_, O>) {
     if state.budget == 0 {
         events.break_loop();
     }
+    state.bytes.begin_record();
     let plan = state.bytes.byte();
     for _ in 0..plan % 3 {
+        state.bytes.begin_record();
         state.step(events);
         state.spec.check(events);
     }
     if plan >= 248 {
         // Without the hook, which would print it.
+        state.note("panic");
         resume_unwind(Box::new(OnPurpose));
     }
     let n = state.spec.running.expect("this is a callback");

@@ -1,6 +1,6 @@
 //! The single things that a program does: to connections and what listens to them, and to events.
 
-use evloop::{AddError, Interest, Ready, Signal};
+use evloop::{AddError, Interest, Priority, Ready, Signal};
 
 use crate::outside::{Found, Outside};
 use crate::program::{Loop, Program, Talk, go_on};
@@ -52,9 +52,10 @@ impl<O: Outside> Program<O> {
         };
         let (persistent, kept, reads) = (shape & 2 != 0, shape & 4 != 0, shape & 8 != 0);
         let interest = Interest::from_bits_truncate(self.bytes.byte());
+        self.detail((talk, shape & 31, interest));
         let (owned, drops) = owned();
         let n = self.spec.events.len();
-        let mut io = events.io(file, interest).priority(self.bytes.priority());
+        let mut io = events.io(file, interest).priority(Priority(shape >> 5 & 3));
         if persistent {
             io = io.persist();
         }
@@ -118,7 +119,9 @@ impl<O: Outside> Program<O> {
     /// The peer does something.
     pub(crate) fn talk(&mut self) {
         let Some(n) = self.any_talk() else { return };
-        let (what, talk) = (self.bytes.byte(), &mut self.talks[n]);
+        let what = self.bytes.byte();
+        self.detail((n, what % 8));
+        let talk = &mut self.talks[n];
         let Some(peer) = &talk.peer else { return };
         match what % 8 {
             0 => self.outside.peer_shuts_down(peer),
@@ -182,6 +185,7 @@ impl<O: Outside> Program<O> {
         }
         let n = self.bytes.below(self.spec.events.len());
         if !self.talks.iter().any(|talk| talk.keeper == n) {
+            self.detail(n);
             act(self, events, n);
         }
     }

@@ -53,7 +53,7 @@ pub(crate) fn run(workspace: &Workspace, seconds: u64) -> Result<Verdict, Failur
         fs::create_dir_all(&found).map_err(|source| Failure::file(&found, source))?;
         let line = format!(
             "run {target} fuzz/target/found/{target} fuzz/corpus/{target} -- \
-             -max_total_time={seconds} -max_len=400 -print_final_stats=1"
+             -max_total_time={seconds} -max_len=400 -len_control=0 -print_final_stats=1"
         );
         println!("$ cargo +nightly fuzz {line}");
         let status = fuzz(&line).current_dir(&workspace.root).status();
