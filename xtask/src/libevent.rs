@@ -10,6 +10,7 @@ mod args;
 mod asan;
 mod bindings;
 mod check;
+mod costs;
 mod install;
 mod layout;
 mod load;

@@ -2,8 +2,8 @@
 
 use super::trial::Trial;
 use super::{
-    asan, bindings, install, layout, load, memcached, pgbouncer, refusal, regress, suite, symbols,
-    tmux, valgrind,
+    asan, bindings, costs, install, layout, load, memcached, pgbouncer, refusal, regress, suite,
+    symbols, tmux, valgrind,
 };
 use crate::step::{Failure, Verdict};
 
@@ -87,6 +87,12 @@ pub(super) const CHECKS: &[Check] = &[
         about: "memcached under load: operations for each second of the server's CPU time",
         is_quick: false,
         run: load::check,
+    },
+    Check {
+        name: "costs",
+        about: "instructions and system calls of memcached for each request",
+        is_quick: false,
+        run: costs::check,
     },
     Check {
         name: "valgrind",

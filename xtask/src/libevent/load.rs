@@ -13,7 +13,7 @@ use super::process::find;
 use super::table::Table;
 use super::trial::{Side, Trial};
 use crate::step::{Failure, Verdict};
-use client::Client;
+pub(super) use client::Client;
 
 /// Loads memcached with one thread and with four, and prints both sides.
 pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {

@@ -29,7 +29,7 @@ impl Memcached {
     pub(super) fn start(mut command: Command, threads: u32) -> Result<Self, Failure> {
         let loopback = Path::new("127.0.0.1:0");
         let port = free_port().map_err(|error| Failure::file(loopback, error))?;
-        command.args(["-l", "127.0.0.1", "-U", "0", "-c", "4096"]);
+        command.args(["-l", "127.0.0.1", "-U", "0", "-c", "1024"]);
         command.args(["-p", &port.to_string(), "-t", &threads.to_string()]);
         if is_root() {
             command.args(["-u", "root"]);

@@ -194,7 +194,7 @@ fn line(command: &Command) -> String {
 /// Folders of servers, which a user's `PATH` may lack.
 const ELSEWHERE: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 /// Between two questions whether a program is ready.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 /// Half a minute of questions.
 const ATTEMPTS: u32 = 1_500;
 /// How long an answer may take.

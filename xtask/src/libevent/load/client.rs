@@ -7,9 +7,11 @@ use std::net::{Ipv4Addr, TcpStream};
 
 /// Connections, and a generator of random numbers that chooses what they ask.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     connections: Vec<TcpStream>,
     random: u64,
+    /// What the round that runs has asked; kept for its memory.
+    asked: Vec<Request>,
 }
 
 /// What is asked.
@@ -23,7 +25,7 @@ enum Request {
 
 impl Client {
     /// Connects.
-    pub(super) fn connect(port: u16, connections: usize, seed: u64) -> io::Result<Self> {
+    pub(crate) fn connect(port: u16, connections: usize, seed: u64) -> io::Result<Self> {
         let connect = |_| {
             let connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
             connection.set_nodelay(true)?;
@@ -33,11 +35,12 @@ impl Client {
         Ok(Self {
             connections: (0..connections).map(connect).collect::<io::Result<_>>()?,
             random: seed + 1,
+            asked: Vec::with_capacity(connections),
         })
     }
 
     /// Stores a value under every key.
-    pub(super) fn warm_up(&mut self) -> io::Result<()> {
+    pub(crate) fn warm_up(&mut self) -> io::Result<()> {
         for key in 0..KEYS {
             let connection = &mut self.connections[0];
             connection.write_all(&request(Request::Set(key)))?;
@@ -50,19 +53,32 @@ impl Client {
     /// were answered.
     pub(super) fn run(&mut self, goes_on: impl Fn() -> bool) -> io::Result<u64> {
         let mut answered = 0;
-        let mut asked = Vec::with_capacity(self.connections.len());
         while goes_on() {
-            asked.clear();
-            for connection in &mut self.connections {
-                self.random = step(self.random);
-                let what = choose(self.random);
-                connection.write_all(&request(what))?;
-                asked.push(what);
-            }
-            for (connection, what) in self.connections.iter_mut().zip(&asked) {
-                answer(connection, *what)?;
-                answered += 1;
-            }
+            answered += self.round()?;
+        }
+        Ok(answered)
+    }
+
+    /// Asks so many times on all connections.
+    pub(crate) fn rounds(&mut self, rounds: u64) -> io::Result<()> {
+        for _ in 0..rounds {
+            self.round()?;
+        }
+        Ok(())
+    }
+
+    fn round(&mut self) -> io::Result<u64> {
+        self.asked.clear();
+        for connection in &mut self.connections {
+            self.random = step(self.random);
+            let what = choose(self.random);
+            connection.write_all(&request(what))?;
+            self.asked.push(what);
+        }
+        let mut answered = 0;
+        for (connection, what) in self.connections.iter_mut().zip(&self.asked) {
+            answer(connection, *what)?;
+            answered += 1;
         }
         Ok(answered)
     }
