@@ -38,7 +38,44 @@ pub struct EventInfo {
     pub longest_callback: Duration,
 }
 
+/// Whether an event is there, and how: the part of its [`EventInfo`] that a front asks for at each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Whether it was added, and neither deleted nor run since.
+    pub pending: bool,
+    /// Whether it stays pending when it runs.
+    pub persistent: bool,
+    /// What it is active for, if it is active.
+    pub active: Option<Ready>,
+}
+
 impl<T> Core<T> {
+    /// Whether an event is pending, and whether it is active; `None` if it was freed. `O(1)`.
+    #[inline]
+    #[must_use]
+    pub fn standing(&self, id: EventId) -> Option<Standing> {
+        self.events.get(id).map(|event| Standing {
+            pending: event.state.contains(State::PENDING),
+            persistent: event.state.contains(State::PERSISTENT),
+            active: event.state.intersects(State::QUEUED).then_some(event.ready),
+        })
+    }
+
+    /// What an event waits for; `None` if it was freed. `O(1)`.
+    #[inline]
+    #[must_use]
+    pub fn kind(&self, id: EventId) -> Option<Kind> {
+        self.events.get(id).map(|event| event.kind)
+    }
+
+    /// An event's timeout, whether it runs or not; `None` if it has none or was freed. `O(1)`.
+    #[inline]
+    #[must_use]
+    pub fn timeout_of(&self, id: EventId) -> Option<Duration> {
+        self.events.get(id)?.timeout_ns().map(Duration::from_nanos)
+    }
+
     /// What can be told of an event; `None` if it was freed. `O(1)`.
     ///
     /// # Compared with libevent

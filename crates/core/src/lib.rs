@@ -127,7 +127,7 @@ use crate::watch::Watchers;
 pub use crate::activate::DEFERRED;
 pub use crate::error::{AddError, InsertError, NoSuchEvent, Reentrant};
 pub use crate::event::{Kind, Ownership, Priority, Spec};
-pub use crate::inspect::EventInfo;
+pub use crate::inspect::{EventInfo, Standing};
 pub use crate::life::{Demand, Leaving, Release};
 pub use crate::run::{Limits, Mode, Outcome};
 pub use crate::slab::EventId;

@@ -208,6 +208,29 @@ fn timer_is_late_when_it_is_found_more_than_a_millisecond_after_its_deadline() {
 }
 
 #[test]
+fn standing_is_the_part_of_the_info_that_it_is_said_to_be() {
+    let mut core = Loop::new();
+    let reading = added(&mut core, persistent(read(4)));
+    let waiting = added(&mut core, timer(Duration::from_millis(7)));
+    core.activate(reading, Ready::WRITE).unwrap();
+    core.delete(waiting).unwrap();
+    core.activate_later(waiting, Ready::READ).unwrap();
+    for id in [reading, waiting] {
+        let (standing, info) = (core.standing(id).unwrap(), core.info(id).unwrap());
+        assert_eq!(standing.pending, info.pending);
+        assert_eq!(standing.persistent, info.persistent);
+        assert_eq!(standing.active, info.active);
+        assert_eq!(core.kind(id), Some(info.kind));
+        assert_eq!(core.timeout_of(id), info.timeout);
+    }
+    assert!(core.standing(reading).unwrap().pending);
+    assert!(!core.standing(waiting).unwrap().pending);
+    drop(core.remove(waiting));
+    assert_eq!((core.standing(waiting), core.kind(waiting)), (None, None));
+    assert_eq!(core.timeout_of(waiting), None);
+}
+
+#[test]
 fn events_for_the_next_turn_are_among_the_active() {
     let mut core = Loop::new();
     let ids = [4, 5, 6].map(|fd| added(&mut core, persistent(read(fd))));

@@ -4,7 +4,10 @@
 //! reading and writing one is safe code. Programs see some of the fields (`ev_base`, `ev_fd`,
 //! `ev_events`, `ev_flags`); the others hold what this library needs: there is nothing of the loop's
 //! in an event but the handle of its slot.
-#![expect(unsafe_code, reason = "a callback is one of four types of function")]
+#![expect(
+    unsafe_code,
+    reason = "a callback is one of several types of function, and may be a part of an event"
+)]
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_short, c_void};
@@ -112,8 +115,14 @@ impl EventCallback {
     }
 
     /// The event that this is the first part of, if it is one.
-    pub(crate) fn event(&self) -> Option<*const Event> {
-        self.has(EVLIST_INIT).then(|| ptr::from_ref(self).cast())
+    #[inline]
+    pub(crate) fn event(&self) -> Option<&Event> {
+        if !self.has(EVLIST_INIT) {
+            return None;
+        }
+        // SAFETY: the pointer must be that of an event: only what is the first part of one has the
+        // flag, and it lives as long as that.
+        Some(unsafe { &*ptr::from_ref(self).cast::<Event>() })
     }
 }
 

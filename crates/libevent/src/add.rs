@@ -9,7 +9,7 @@ use evloop_changelist::Ready;
 use evloop_core::{AddError, EventId, Kind};
 use libc::timeval;
 
-use crate::abi::{EVLIST_FINALIZING, EVLIST_INSERTED, EVLIST_TIMEOUT, Event};
+use crate::abi::{EV_PERSIST, EVLIST_FINALIZING, EVLIST_INSERTED, EVLIST_TIMEOUT, Event};
 use crate::activate::When;
 use crate::base::{State, Subject};
 use crate::kernel::Refusal;
@@ -80,10 +80,12 @@ impl Entered<'_> {
             self.adopt();
         }
         match self.slot(&event.callback) {
-            Some(id) if self.is_still(event, kind, id) => self.add_again(event, timeout, id)?,
+            Some(id) if self.is_still(event, kind, id) => {
+                self.add_again(event, kind, timeout, id)?;
+            }
             // The program has changed it while it was pending.
             Some(id) => {
-                let ready = self.core.info(id).and_then(|info| info.active);
+                let ready = self.core.standing(id).and_then(|standing| standing.active);
                 self.remove(event, id);
                 self.add_new(event, kind, timeout)?;
                 if let (Some(ready), Some(id)) = (ready, self.slot(&event.callback)) {
@@ -92,9 +94,6 @@ impl Entered<'_> {
                 }
             }
             None => self.add_new(event, kind, timeout)?,
-        }
-        if is_for_more {
-            self.set_inserted(event);
         }
         if timeout.is_some() {
             event.callback.set(EVLIST_TIMEOUT);
@@ -107,43 +106,46 @@ impl Entered<'_> {
 
     /// Whether the slot is for what the event waits for now.
     fn is_still(&self, event: &Event, kind: Kind, id: EventId) -> bool {
-        let spec = event.spec(kind, None);
-        self.core
-            .info(id)
-            .is_some_and(|info| info.kind == kind && info.persistent == spec.persistent)
+        let persistent = self.core.standing(id).map(|standing| standing.persistent);
+        self.core.kind(id) == Some(kind) && persistent == Some(event.has(EV_PERSIST))
     }
 
     /// Adds an event that has a slot: it is pending, or active, or its callback runs.
     fn add_again(
         &mut self,
         event: &Event,
+        kind: Kind,
         timeout: Option<Duration>,
         id: EventId,
     ) -> Result<(), i32> {
-        let Some(info) = self.core.info(id) else {
-            return Ok(());
-        };
+        let pending = self
+            .core
+            .standing(id)
+            .is_some_and(|standing| standing.pending);
         if let Some(timeout) = timeout {
             let set = self.core.set_timeout(id, Some(timeout), clock::now_ns);
-            debug_assert!(set.is_ok());
-        } else if info.timeout.is_some() && !info.pending {
+            debug_assert!(set.is_ok(), "the slot is in use");
+        } else if !pending && self.core.timeout_of(id).is_some() {
             // A timeout that it was once added with.
             self.stop_timer(event, id);
         }
-        if info.pending {
-            return Ok(());
+        if !pending {
+            self.register(kind, id)
+                .map_err(|error| refuse(event, error))?;
         }
-        self.register(id).map_err(|error| refuse(event, error))
+        self.count_inserted(event, id);
+        Ok(())
     }
 
     /// Adds an event that has no slot.
     fn add_new(&mut self, event: &Event, kind: Kind, timeout: Option<Duration>) -> Result<(), i32> {
         let id = self.insert(event, kind, timeout);
-        if let Err(error) = self.register(id) {
+        if let Err(error) = self.register(kind, id) {
             let errno = refuse(event, error);
             self.remove(event, id);
             return Err(errno);
         }
+        self.count_inserted(event, id);
         Ok(())
     }
 
@@ -165,11 +167,8 @@ impl Entered<'_> {
     }
 
     /// Makes a slot pending.
-    fn register(&mut self, id: EventId) -> Result<(), AddError<Refusal>> {
-        if matches!(
-            self.core.info(id).map(|info| info.kind),
-            Some(Kind::Signal(_))
-        ) {
+    fn register(&mut self, kind: Kind, id: EventId) -> Result<(), AddError<Refusal>> {
+        if matches!(kind, Kind::Signal(_)) {
             self.ready_signals();
         }
         let base = self.base();
@@ -191,8 +190,8 @@ impl Entered<'_> {
             // It was pending for its time alone.
             let is_active_for_more = self
                 .core
-                .info(id)
-                .and_then(|info| info.active)
+                .standing(id)
+                .and_then(|standing| standing.active)
                 .is_some_and(|ready| ready.is_empty());
             if !is_active_for_more {
                 self.remove(event, id);
@@ -207,8 +206,8 @@ impl Entered<'_> {
         let is_active = |state: &Self| {
             state
                 .core
-                .info(id)
-                .is_some_and(|info| info.active.is_some())
+                .standing(id)
+                .is_some_and(|standing| standing.active.is_some())
         };
         let was_active = is_active(self);
         let set = self.core.set_timeout(id, None, || 0);
@@ -219,11 +218,13 @@ impl Entered<'_> {
         }
     }
 
-    /// Counts an event among those that wait for more than a time.
-    fn set_inserted(&mut self, event: &Event) {
+    /// Counts an event, which has this slot, among those that wait for more than a time, if it does.
+    fn count_inserted(&mut self, event: &Event, id: EventId) {
+        if !event.waits_for_more() {
+            return;
+        }
         event.callback.set(EVLIST_INSERTED);
-        if let Some(id) = self.slot(&event.callback)
-            && let Some(subject) = self.core.payload_mut(id)
+        if let Some(subject) = self.core.payload_mut(id)
             && !subject.is_inserted
         {
             subject.is_inserted = true;

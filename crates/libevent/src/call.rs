@@ -6,6 +6,7 @@
 
 use std::ffi::{c_int, c_short, c_void};
 use std::ptr;
+use std::time::Duration;
 
 use evloop_changelist::Ready;
 use evloop_core::{Activation, EventId};
@@ -91,9 +92,7 @@ impl State {
 
     /// The event that a slot is of.
     pub(crate) fn event<'a>(&self, id: EventId) -> Option<&'a Event> {
-        let event = self.callback(id)?.event()?;
-        // SAFETY: as in `State::callback`: this callback is the first part of an event.
-        unsafe { event.as_ref() }
+        self.callback(id)?.event()
     }
 }
 
@@ -110,7 +109,7 @@ impl Entered<'_> {
         };
         let call = self.begin(callback, &activation);
         self.current = callback;
-        self.current_event = callback.event().unwrap_or(ptr::null());
+        self.current_event = callback.event().map_or(ptr::null(), ptr::from_ref);
         self.runs += 1;
         drop(self);
         // SAFETY: the program has assigned the function and its argument to this callback.
@@ -163,7 +162,7 @@ impl Entered<'_> {
                 argument,
             );
         }
-        let Some(event) = self.event(activation.id) else {
+        let Some(event) = callback.event() else {
             return Call::Itself(None, ptr::null_mut(), argument);
         };
         let pointer = ptr::from_ref(event).cast_mut();
@@ -189,15 +188,15 @@ impl Entered<'_> {
     fn begin_event(&mut self, event: &Event, activation: &Activation) -> c_short {
         let has_edges = self.base().method.has_edges();
         let result = event.result.replace(0) | event.told(activation.ready, has_edges);
-        let Some(info) = self.core.info(activation.id) else {
+        let Some(standing) = self.core.standing(activation.id) else {
             return result;
         };
-        let is_over = if info.persistent {
+        let is_over = if standing.persistent {
             // Activated though not pending; or with a timeout of nothing, which libevent does not
             // start again.
-            let is_spent = activation.ready.contains(Ready::TIMEOUT)
-                && info.timeout.is_some_and(|timeout| timeout.is_zero());
-            !info.pending || is_spent
+            !standing.pending
+                || (activation.ready.contains(Ready::TIMEOUT)
+                    && self.core.timeout_of(activation.id) == Some(Duration::ZERO))
         } else {
             // What its callback adds again is coalesced with this.
             self.base().is_lazy()
@@ -205,7 +204,7 @@ impl Entered<'_> {
         if is_over && activation.left == 0 {
             self.remove(event, activation.id);
             debug::deleted(event);
-        } else if !info.persistent {
+        } else if !standing.persistent {
             event.callback.clear(EVLIST_THERE);
             if activation.left > 0 {
                 event.callback.set(EVLIST_ACTIVE);

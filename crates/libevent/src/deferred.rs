@@ -116,8 +116,8 @@ fn activate(base: Option<&Base>, callback: &EventCallback, how: How) -> c_int {
     let id = state.callback_slot(callback);
     let was_active = state
         .core
-        .info(id)
-        .is_some_and(|info| info.active.is_some());
+        .standing(id)
+        .is_some_and(|standing| standing.active.is_some());
     if was_active && callback.has(EVLIST_ACTIVE) {
         return 0;
     }

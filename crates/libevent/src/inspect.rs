@@ -82,8 +82,8 @@ pub unsafe extern "C" fn event_priority_set(event: &Event, priority: c_int) -> c
         return -1;
     }
     if let Some(id) = state.slot(&event.callback) {
-        let info = state.core.info(id);
-        let is_active = info.is_some_and(|info| info.active.is_some());
+        let standing = state.core.standing(id);
+        let is_active = standing.is_some_and(|standing| standing.active.is_some());
         if is_active && !event.callback.has(EVLIST_ACTIVE_LATER) {
             return -1;
         }
@@ -293,8 +293,8 @@ impl State {
     /// Whether a slot is of something that is pending or active, not merely running.
     fn is_shown(&self, id: EventId) -> bool {
         self.core
-            .info(id)
-            .is_some_and(|info| info.pending || info.active.is_some())
+            .standing(id)
+            .is_some_and(|standing| standing.pending || standing.active.is_some())
     }
 }
 

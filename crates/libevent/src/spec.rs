@@ -67,18 +67,12 @@ impl Event {
     /// asked for neither is told that its file is closed: libevent does not call it, and asks the kernel
     /// again for ever.
     pub(crate) fn told(&self, ready: Ready, has_edges: bool) -> c_short {
-        let mut told = 0;
-        for (bit, name) in [
-            (Ready::READ, EV_READ),
-            (Ready::WRITE, EV_WRITE),
-            (Ready::CLOSED, EV_CLOSED),
-            (Ready::TIMEOUT, EV_TIMEOUT),
-            (Ready::SIGNAL, EV_SIGNAL),
-        ] {
-            if ready.contains(bit) {
-                told |= name;
-            }
-        }
+        let bit = |bit, name| if ready.contains(bit) { name } else { 0 };
+        let mut told = bit(Ready::READ, EV_READ)
+            | bit(Ready::WRITE, EV_WRITE)
+            | bit(Ready::CLOSED, EV_CLOSED)
+            | bit(Ready::TIMEOUT, EV_TIMEOUT)
+            | bit(Ready::SIGNAL, EV_SIGNAL);
         if ready.contains(Ready::ERROR)
             || (ready.contains(Ready::HANGUP) && !ready.contains(Ready::CLOSED))
         {
