@@ -1,7 +1,7 @@
 //! `cargo xtask libevent`: the drop-in for libevent's event core, laid out and put under programs.
 //!
 //! Everything here treats `evloop-libevent` as a stranger would: a shared library that is found by
-//! the dynamic loader under programs that were compiled against something else. Each [`check`] runs
+//! the dynamic loader under programs that were compiled against something else. Each [`mod@check`] runs
 //! in the end on files that [`install`] laid out. What a machine lacks (a program, libevent's
 //! headers) skips the checks that need it, and says so.
 

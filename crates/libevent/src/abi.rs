@@ -54,7 +54,7 @@ pub struct Event {
     unused_deadline: Cell<timeval>,
 }
 
-/// What is called: which of these it is, [`EventCallback::closure`] says.
+/// What is called: which of these it is, the `closure` of its `EventCallback` says.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union Function {
