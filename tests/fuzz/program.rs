@@ -38,6 +38,8 @@ pub(crate) struct Program<O: Outside> {
     /// In which order commands were posted, and ran.
     pub(crate) posted: usize,
     pub(crate) taken: Vec<usize>,
+    /// Calls of the kernel that are to be refused.
+    pub(crate) refusals: usize,
     pub(crate) raised: u64,
     pub(crate) caught: u64,
     /// Signals that may have been left to a parent.
@@ -135,6 +137,7 @@ impl<O: Outside> Program<O> {
             done: 0,
             posted: 0,
             taken: Vec::new(),
+            refusals: 0,
             raised: 0,
             caught: 0,
             left_behind: 0,
@@ -144,7 +147,7 @@ impl<O: Outside> Program<O> {
 
     /// One thing that a program does, in a callback or between runs.
     fn step(&mut self, events: &mut Loop<O>) {
-        let what = self.bytes.byte() % 20;
+        let what = self.bytes.byte() % 21;
         self.note(STEPS[usize::from(what)]);
         match what {
             0 => self.open(events),
@@ -163,6 +166,7 @@ impl<O: Outside> Program<O> {
             16 => self.raised += u64::from(raise(&*self.outside, Signal::USR1)),
             17 => self.limit(events),
             18 => advance(&*self.outside, self.time().unwrap_or_default()),
+            19 => self.refuse(),
             _ => self.talk(),
         }
     }
@@ -200,6 +204,7 @@ impl<O: Outside> Program<O> {
         events.set_limits(Limits {
             callbacks: callbacks.filter(|_| some),
             from: Priority(shape % 2),
+            quota: Some(2).filter(|_| shape & 4 == 4),
             ..Limits::NONE
         });
     }
@@ -368,7 +373,7 @@ impl<O: Outside> Program<O> {
 }
 
 /// What a step is called.
-const STEPS: [&str; 20] = [
+const STEPS: [&str; 21] = [
     "open",
     "listen",
     "listen",
@@ -388,6 +393,7 @@ const STEPS: [&str; 20] = [
     "raise",
     "limit",
     "advance",
+    "refuse",
     "peer",
 ];
 

@@ -1,6 +1,7 @@
 //! The single things that a program does: to connections and what listens to them, and to events.
 
 use evloop::{AddError, Interest, Priority, Ready, Signal};
+use evloop_sim::Call;
 
 use crate::outside::{Found, Outside};
 use crate::program::{Loop, Program, Talk, go_on};
@@ -20,12 +21,17 @@ impl<O: Outside> Program<O> {
         let added = io.add(move |cx, file, ready| {
             let _owned = &owned;
             cx.state.begin(n, ready);
+            if cx.refusal().is_some() {
+                cx.state.insist(cx.events, n);
+            }
             if cx.state.hear(talk, file, chunk) == Found::End {
                 cx.state.hang_up(cx.events, talk);
             }
             go_on(cx);
         });
-        let id = added.expect("there is room");
+        let Ok(id) = added else {
+            return self.was_refused();
+        };
         self.spec
             .made(id, asked(Interest::READ), true, [true, false], drops);
         self.talks.push(Talk {
@@ -36,6 +42,30 @@ impl<O: Outside> Program<O> {
             heard: 0,
             answers: 0,
         });
+    }
+
+    /// The kernel holds no interest any more, as it has no room: until it has.
+    fn insist(&mut self, events: &mut Loop<O>, n: usize) {
+        while events.add(self.spec.events[n].id).is_err() {
+            self.was_refused();
+        }
+    }
+
+    /// A refusal is one that was planned, and nothing has changed.
+    fn was_refused(&mut self) {
+        self.detail("refused");
+        assert!(self.refusals > 0, "nobody asked for a refusal");
+        self.refusals -= 1;
+    }
+
+    /// The next registration has no room in the kernel, or the next change of one.
+    pub(crate) fn refuse(&mut self) {
+        let is_add = self.bytes.flag();
+        if let Some(sim) = self.outside.sim() {
+            let call = if is_add { Call::Add } else { Call::Change };
+            sim.fail(call, 0, ENOSPC);
+            self.refusals += 1;
+        }
     }
 
     /// Another event on a connection, or on a duplicate of it.
@@ -76,7 +106,9 @@ impl<O: Outside> Program<O> {
             }
             go_on(cx);
         });
-        let id = added.expect("a file of its own takes any trigger");
+        let Ok(id) = added else {
+            return self.was_refused();
+        };
         self.spec
             .made(id, asked(interest), true, [persistent, kept], drops);
     }
@@ -194,6 +226,7 @@ impl<O: Outside> Program<O> {
         match events.add(self.spec.events[n].id) {
             Ok(()) => self.spec.added(n),
             Err(AddError::NoSuchEvent) => assert!(!self.spec.is_alive(n)),
+            Err(AddError::Control(_)) => self.was_refused(),
             Err(error) => panic!("event {n}: {error}"),
         }
     }
@@ -258,6 +291,9 @@ impl<O: Outside> Program<O> {
     pub(crate) fn set_interest(&mut self, events: &mut Loop<O>, n: usize) {
         let interest = Interest::from_bits_truncate(self.bytes.byte());
         let set = events.set_interest(self.spec.events[n].id, interest);
+        if matches!(set, Err(AddError::Control(_))) {
+            return self.was_refused();
+        }
         assert_eq!(
             set.is_ok(),
             self.spec.is_alive(n),
@@ -284,3 +320,6 @@ impl<O: Outside> Program<O> {
         self.spec.asks_for_timeout(n);
     }
 }
+
+/// What a user who waits for too many files is told.
+const ENOSPC: i32 = 28;
