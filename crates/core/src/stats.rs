@@ -31,6 +31,9 @@ pub struct Stats {
     /// Of these, those that reported nothing: the timeout had passed, it was no more than a look, or
     /// the wait was interrupted.
     pub empty_waits: u64,
+    /// Waits before which the front had a look and found nothing, so that they were two system calls
+    /// for one.
+    pub vain_looks: u64,
     /// Wakeups taken: another thread or a signal's handler had asked for the loop. Any number of them
     /// while a turn runs is one.
     pub wakeups: u64,
@@ -244,6 +247,11 @@ impl<T> Core<T> {
     /// Counts a wakeup that the front took. For [`Stats::wakeups`] alone.
     pub const fn count_wakeup(&mut self) {
         self.stats.wakeups += 1;
+    }
+
+    /// Counts a look that found nothing, and was followed by a wait. For [`Stats::vain_looks`] alone.
+    pub const fn count_vain_look(&mut self) {
+        self.stats.vain_looks += 1;
     }
 
     /// Counts a wait that brought the front nothing. For [`Stats::empty_waits`] alone.

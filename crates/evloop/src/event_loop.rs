@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evloop_backend::{Backend, Capabilities, Clock, Report, Source, World};
+use evloop_backend::{Backend, Capabilities, Clock, Report, Source, WaitError, World};
 use evloop_catcher::{ForkStamp, SignalInfo};
 use evloop_changelist::Interest;
 use evloop_core::{Activation, Core, Limits, Mode, Outcome, Priority, Step};
@@ -48,6 +48,8 @@ pub struct EventLoop<S> {
     pub(crate) is_measuring: bool,
     /// Changes are told when they are made, and not with the wait.
     pub(crate) is_at_once: bool,
+    /// The last wait brought so much that there may well be more.
+    pub(crate) is_busy: bool,
 }
 
 impl<S> EventLoop<S> {
@@ -93,6 +95,7 @@ impl<S> EventLoop<S> {
             reports: Vec::new(),
             is_measuring: false,
             is_at_once: false,
+            is_busy: false,
         })
     }
 
@@ -319,16 +322,8 @@ impl<S> EventLoop<S> {
 
     /// Item 5 and 6 of the turn: tells the kernel the changes, waits, and reports what came.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RunError> {
-        let timeout = match timeout {
-            // Who wakes the loop now need not write: it does not sleep.
-            Some(Duration::ZERO) => timeout,
-            _ if self.waker.sleep() => timeout,
-            _ => Some(Duration::ZERO),
-        };
         let ghosts = self.core.ghosts();
-        let waited = self
-            .backend
-            .wait(self.core.changes(), timeout, &mut self.reports);
+        let waited = self.wait_for_reports(timeout);
         let woken = self.waker.awake();
         self.core.waited();
         if self.reports.is_empty() {
@@ -366,6 +361,40 @@ impl<S> EventLoop<S> {
                 self.core.refuse(report.token, report.errno);
             }
         }
+    }
+
+    /// Waits, and leaves what came in `reports`.
+    ///
+    /// A timeout that is neither nothing nor for ever costs the kernel a timer. While there was
+    /// always something ready it is not needed: a look comes first, and the wait only where that
+    /// finds nothing.
+    fn wait_for_reports(&mut self, timeout: Option<Duration>) -> Result<(), WaitError> {
+        let mut changes = self.core.changes();
+        let is_finite = timeout.is_some_and(|timeout| !timeout.is_zero());
+        let looks = is_finite && self.is_busy;
+        if looks {
+            let looked = self
+                .backend
+                .wait(changes, Some(Duration::ZERO), &mut self.reports);
+            if looked.is_err() || !self.reports.is_empty() {
+                return looked;
+            }
+            // The look has told them.
+            changes = &[];
+        }
+        let timeout = match timeout {
+            // Who wakes the loop now need not write: it does not sleep.
+            Some(Duration::ZERO) => timeout,
+            _ if self.waker.sleep() => timeout,
+            _ => Some(Duration::ZERO),
+        };
+        let waited = self.backend.wait(changes, timeout, &mut self.reports);
+        // What comes one by one is mostly waited for.
+        self.is_busy = self.reports.len() > 1;
+        if looks {
+            self.core.count_vain_look();
+        }
+        waited
     }
 
     /// Item 9: runs the callback of an event.
