@@ -38,16 +38,17 @@ impl<S> EventLoop<S> {
     ///
     /// The owner may close the file when it likes, before it tells of it or after:
     ///
-    /// - If the number was **closed**, the event hears of nothing more. [`EventLoop::delete`] and
+    /// - If the number was **closed**, the event hears of nothing more; on poll, which is asked anew at
+    ///   each wait, of that: [`Ready::ERROR`], with [`Cx::refusal`]. [`EventLoop::delete`] and
     ///   [`EventLoop::remove`] are no error. To [add](EventLoop::add) it is one: of that call, or, where
-    ///   the loop believes that the kernel knows the file, of the next wait, as [`Ready::ERROR`] with
-    ///   [`Cx::refusal`].
+    ///   the loop believes that the kernel knows the file, of the next wait, as [`Ready::ERROR`].
     /// - If it was **closed and opened again**, the next call that adds the event or changes its
     ///   interest is for the new file, whether or not the event was deleted in between. So that this is
     ///   noticed the loop tells the kernel of each such call, also where it changes nothing: one system
     ///   call each, which a source of its own does not cost.
-    /// - If the file that was closed **lives on** under another number, the kernel goes on reporting
-    ///   it. These reports reach nobody ([`Stats::ghosts`](crate::Stats::ghosts)).
+    /// - If the file that was closed **lives on** under another number, epoll goes on reporting it under
+    ///   this one. The event hears of it until it is added, deleted or removed, and from then on nobody
+    ///   does ([`Stats::ghosts`](crate::Stats::ghosts)).
     ///
     /// # Safety
     ///
