@@ -174,13 +174,13 @@ impl Entered<'_> {
         let base = self.base();
         let State {
             core,
+            kernel,
             late,
             signals,
-            is_waiting,
             ..
         } = &mut **self;
         core.add(id, clock::now_ns, |demand| {
-            base.grant(is_waiting.then_some(late), signals.as_ref(), demand)
+            base.grant(kernel.as_deref_mut(), late, signals.as_ref(), demand)
         })
     }
 

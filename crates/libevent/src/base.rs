@@ -1,8 +1,8 @@
 //! `struct event_base`: a loop as C has it, made and freed.
 //!
-//! What programs hold is a pointer to a [`Base`]. All that changes in it is in cells: the loop's state
-//! behind one borrow that every call takes anew and gives back before it returns or calls back, and the
-//! kernel's side behind another, which the thread that waits keeps while it waits.
+//! What programs hold is a pointer to a [`Base`]. All that changes in it is behind one borrow, which every
+//! call takes anew and gives back before it returns or calls back. The kernel's side is a part of it that
+//! the thread that waits takes out and brings back.
 #![expect(unsafe_code, reason = "bases come and go by C's pointers")]
 
 use std::cell::{Cell, RefCell};
@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::host::host;
 use crate::kernel::{Kernel, Late, Notifier};
 use crate::lock::Lock;
-use crate::method::{self, Method};
+use crate::method::{self, Mechanism, Method};
 use crate::once::Once;
 use crate::signals::Signals;
 use crate::{debug, log, mm};
@@ -42,7 +42,6 @@ pub struct Base {
     /// How many priorities there are, for who asks without entering.
     pub(crate) priorities: Cell<c_int>,
     pub(crate) state: RefCell<State>,
-    pub(crate) kernel: RefCell<Kernel>,
 }
 
 const _: () = {
@@ -57,9 +56,9 @@ pub(crate) struct State {
     pub(crate) stamp: ForkStamp,
     /// The thread that runs the loop, while one does: as the program tells threads apart.
     pub(crate) runner: Option<Option<c_ulong>>,
-    /// The thread that runs the loop is in the kernel, with nothing in hand but the kernel's side.
-    pub(crate) is_waiting: bool,
-    /// What the kernel is to be told when that thread is back.
+    /// The kernel's side. Away while the thread that runs the loop waits with it.
+    pub(crate) kernel: Option<Box<Kernel>>,
+    /// What the kernel is to be told when it is back.
     pub(crate) late: Vec<Late>,
     /// Whose callback runs.
     pub(crate) current: *const EventCallback,
@@ -105,12 +104,12 @@ pub(crate) struct Counts {
 }
 
 impl State {
-    fn new() -> Self {
+    fn new(mechanism: Mechanism) -> Self {
         Self {
             core: Core::new(),
             stamp: ForkStamp::new(),
             runner: None,
-            is_waiting: false,
+            kernel: Some(Box::new(Kernel::new(mechanism))),
             late: Vec::new(),
             current: ptr::null(),
             current_event: ptr::null(),
@@ -189,7 +188,7 @@ impl Base {
     /// Makes a base; null, and a warning, where the system or the program has not what it takes.
     fn open(config: &Config) -> *mut Self {
         debug::too_late();
-        let Some((method, backend)) = method::choose(config) else {
+        let Some((method, mechanism)) = method::choose(config) else {
             log::warn(
                 "event_base_new_with_config: every mechanism was avoided, or refused by the system",
             );
@@ -205,7 +204,7 @@ impl Base {
             return ptr::null_mut();
         };
         debug::created_threadable();
-        let mut state = State::new();
+        let mut state = State::new(mechanism);
         state.core.set_limits(config.limits);
         let base = mm::place(Self {
             before_signal: [const { Cell::new(0) }; 21],
@@ -217,7 +216,6 @@ impl Base {
             flags: config.flags,
             priorities: Cell::new(1),
             state: RefCell::new(state),
-            kernel: RefCell::new(Kernel::new(backend)),
         });
         // SAFETY: the pointer must be null or that of a base, which nobody else has yet.
         let Some(new) = (unsafe { base.as_ref() }) else {

@@ -124,10 +124,11 @@ impl Entered<'_> {
             if left.payload.is_some_and(|subject| subject.is_inserted) {
                 state.counts.inserted -= 1;
             }
-            // In a child the kernel's side is the parent's, until it is made anew.
-            if !state.stamp.is_child() {
-                state.release(base, left.release);
+            // The callback may have forked.
+            if left.release.is_some() && state.stamp.is_child() {
+                state.adopt();
             }
+            state.release(left.release);
         }
         state
     }

@@ -104,8 +104,7 @@ impl Entered<'_> {
 
     /// Frees a slot, whatever it is of; whether the system agreed.
     pub(crate) fn free_slot(&mut self, id: EventId) -> bool {
-        let base = self.base();
-        let left = if base.is_lazy() {
+        let left = if self.base().is_lazy() {
             self.core.retire(id)
         } else {
             self.core.remove(id)
@@ -116,7 +115,7 @@ impl Entered<'_> {
         if leaving.payload.is_some_and(|subject| subject.is_inserted) {
             self.counts.inserted -= 1;
         }
-        self.release(base, leaving.release)
+        self.release(leaving.release)
     }
 
     /// Waits until a callback that runs in another thread is over.

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "functions are exported by their name in C")]
 
 use std::ffi::c_int;
+use std::ptr;
 
 use evloop_catcher::ForkStamp;
 
@@ -32,8 +33,14 @@ impl Entered<'_> {
         self.stamp = ForkStamp::new();
         // What another thread of the parent had left undone, the table says again.
         self.late.clear();
-        // The waiting thread, if there was one, is the parent's.
-        self.is_waiting = false;
+        if !self.is_runner() {
+            // The thread that runs the loop is the parent's.
+            self.runner = None;
+            self.current = ptr::null();
+            self.current_event = ptr::null();
+            self.core.abort();
+        }
+        self.waiters = 0;
         let backend = self.renew_backend();
         let wakers = self.renew_wakers();
         if !(backend && wakers) {

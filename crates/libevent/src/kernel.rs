@@ -1,6 +1,6 @@
 //! The kernel's side of a base: the backend, what wakes it, and what it is told while it waits.
 //!
-//! The thread that waits has the backend to itself. What another thread changes meanwhile it leaves in
+//! The thread that waits takes the backend with it. What another thread changes meanwhile it leaves in
 //! a list, and wakes it: the first thing that the thread does when it is back is to tell the backend.
 
 use std::fmt;
@@ -85,30 +85,29 @@ impl Base {
         }
     }
 
-    /// Holds interest in a file descriptor from now on, or from when the thread that waits is back.
+    /// Holds interest in a file descriptor from now on, or, where the backend is away with the thread
+    /// that waits, from when it is back.
     fn hold(
         &self,
-        late: Option<&mut Vec<Late>>,
-        fd: RawFd,
-        token: Token,
-        interest: Interest,
-        trigger: Trigger,
+        kernel: Option<&mut Kernel>,
+        late: &mut Vec<Late>,
+        (fd, token, interest, trigger): (RawFd, Token, Interest, Trigger),
     ) -> Result<(), ControlError> {
         let trigger = self.trigger(trigger);
-        match late {
-            Some(late) => late.push(Late::Add(fd, token, interest, trigger)),
+        match kernel {
+            Some(kernel) => kernel.mechanism.backend().add(fd, token, interest, trigger),
             None => {
-                let mechanism = &mut self.kernel.borrow_mut().mechanism;
-                mechanism.backend().add(fd, token, interest, trigger)?;
+                late.push(Late::Add(fd, token, interest, trigger));
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// Does what an event demands of the system.
     pub(crate) fn grant(
         &self,
-        late: Option<&mut Vec<Late>>,
+        kernel: Option<&mut Kernel>,
+        late: &mut Vec<Late>,
         signals: Option<&Signals>,
         demand: Demand,
     ) -> Result<(), Refusal> {
@@ -119,7 +118,7 @@ impl Base {
                 interest,
                 trigger,
             } => self
-                .hold(late, fd, token, interest, trigger)
+                .hold(kernel, late, (fd, token, interest, trigger))
                 .map_err(Refusal::Fd),
             Demand::Signal(signal) => match signals {
                 Some(signals) => signals.watch(signal).map_err(Refusal::Signal),
@@ -131,34 +130,33 @@ impl Base {
 
 impl State {
     /// Does in the system's name what an event no longer needs. Whether the system agreed.
-    pub(crate) fn release(&mut self, base: &Base, release: Option<Release>) -> bool {
+    pub(crate) fn release(&mut self, release: Option<Release>) -> bool {
         let refused = match release {
             None => return true,
             Some(Release::Signal(signal)) => match &self.signals {
                 Some(signals) => signals.unwatch(signal).map_err(|error| error.to_string()),
                 None => Ok(()),
             },
-            Some(Release::Fd(fd)) if self.is_waiting => {
-                let is_its = |late: &Late| matches!(*late, Late::Add(added, ..) if added == fd);
-                match self.late.iter().rposition(is_its) {
-                    // It was not told yet, and need not be.
-                    Some(at) => _ = self.late.remove(at),
-                    None => self.late.push(Late::Delete(fd)),
-                }
-                Ok(())
-            }
-            Some(Release::Fd(fd)) => {
-                let mechanism = &mut base.kernel.borrow_mut().mechanism;
-                mechanism
-                    .backend()
-                    .delete(fd)
-                    .map_err(|error| describe(&error))
-            }
+            Some(Release::Fd(fd)) => self.give_up(fd).map_err(|error| describe(&error)),
         };
         if let Err(refused) = &refused {
             log::warn(refused);
         }
         refused.is_ok()
+    }
+
+    /// Holds interest in a file descriptor no longer.
+    fn give_up(&mut self, fd: RawFd) -> Result<(), ControlError> {
+        if let Some(kernel) = &mut self.kernel {
+            return kernel.mechanism.backend().delete(fd);
+        }
+        let is_its = |late: &Late| matches!(*late, Late::Add(added, ..) if added == fd);
+        match self.late.iter().rposition(is_its) {
+            // It was not told yet, and need not be.
+            Some(at) => _ = self.late.remove(at),
+            None => self.late.push(Late::Delete(fd)),
+        }
+        Ok(())
     }
 }
 
@@ -202,9 +200,14 @@ impl Entered<'_> {
             .ok()
             .map(Arc::new)?;
         let base = self.base();
-        let late = self.is_waiting.then_some(&mut self.late);
-        let fd = waker.as_fd().as_raw_fd();
-        base.hold(late, fd, token, Interest::READ, Trigger::Edge)
+        let State { kernel, late, .. } = &mut **self;
+        let registration = (
+            waker.as_fd().as_raw_fd(),
+            token,
+            Interest::READ,
+            Trigger::Edge,
+        );
+        base.hold(kernel.as_deref_mut(), late, registration)
             .inspect_err(|error| log::warn(describe(error)))
             .ok()?;
         Some(waker)
@@ -217,7 +220,11 @@ impl Entered<'_> {
         timeout: Option<Duration>,
     ) -> (Self, Result<(), WaitError>) {
         let base = self.base();
-        let mut kernel = base.kernel.borrow_mut();
+        let Some(mut kernel) = self.kernel.take() else {
+            unreachable!(
+                "the thread that runs the loop has the kernel's side, or is waiting with it"
+            );
+        };
         let Kernel {
             mechanism,
             entries,
@@ -236,11 +243,9 @@ impl Entered<'_> {
         if timeout != Some(Duration::ZERO) && !self.sleep() {
             timeout = Some(Duration::ZERO);
         }
-        self.is_waiting = true;
         drop(self);
         let waited = mechanism.backend().wait(entries, timeout, reports);
         let mut state = base.enter();
-        state.is_waiting = false;
         let (notified, signalled) = state.awake();
         state.core.waited();
         let ghosts = state.core.stats().ghosts;
@@ -263,7 +268,7 @@ impl Entered<'_> {
         }
         let was_changed = !state.late.is_empty();
         state.tell_late(mechanism.backend());
-        drop(kernel);
+        state.kernel = Some(kernel);
         // A file that was given up while this thread waited may have been reported in the same wait.
         if is_haunted && !was_changed {
             state.renew_backend();
@@ -273,7 +278,8 @@ impl Entered<'_> {
 
     /// Tells the backend what was left for it while its thread waited.
     fn tell_late(&mut self, backend: &mut dyn Backend) {
-        for late in std::mem::take(&mut self.late) {
+        let mut left = std::mem::take(&mut self.late);
+        for late in left.drain(..) {
             match late {
                 Late::Delete(fd) => {
                     if let Err(error) = backend.delete(fd) {
@@ -288,16 +294,26 @@ impl Entered<'_> {
                 }
             }
         }
+        // For its memory.
+        self.late = left;
     }
 
-    /// Has the kernel hold what the base wants and nothing else: after a fork,
-    /// or to be rid of a file that was closed while a duplicate of it lives. Whether all of it could be
-    /// held.
+    /// Has the kernel hold what the base wants and nothing else: after a fork, or to be rid of a file
+    /// that was closed while a duplicate of it lives. Whether all of it could be held.
     pub(crate) fn renew_backend(&mut self) -> bool {
         let base = self.base();
-        if !base.kernel.borrow_mut().mechanism.renew() {
+        if self.kernel.is_none() {
+            // In a child whose parent had a thread waiting with it.
+            let new = base.method.open();
+            self.kernel = new.map(|new| Box::new(Kernel::new(new)));
+        } else if let Some(kernel) = &mut self.kernel
+            && !kernel.mechanism.renew()
+        {
             return false;
         }
+        let Some(mut kernel) = self.kernel.take() else {
+            return false;
+        };
         let wakers = [
             (
                 NOTIFIER,
@@ -305,25 +321,24 @@ impl Entered<'_> {
             ),
             (SIGNALS, self.signals.as_ref().map(Signals::waker)),
         ];
+        let mut all = true;
+        let mut hold = |registration| {
+            let held = base.hold(Some(&mut kernel), &mut Vec::new(), registration);
+            held.map_err(|error| {
+                all = false;
+                log::warn(describe(&error));
+                errno(&error)
+            })
+        };
         for (token, waker) in wakers {
             if let Some(waker) = waker {
                 let fd = waker.as_fd().as_raw_fd();
-                let held = base.hold(None, fd, token, Interest::READ, Trigger::Edge);
-                if let Err(error) = held {
-                    log::warn(describe(&error));
-                    return false;
-                }
+                _ = hold((fd, token, Interest::READ, Trigger::Edge));
             }
         }
-        let mut all = true;
-        self.core.restore_fds(|fd, token, interest, trigger| {
-            base.hold(None, fd, token, interest, trigger)
-                .map_err(|error| {
-                    all = false;
-                    log::warn(describe(&error));
-                    errno(&error)
-                })
-        });
+        self.core
+            .restore_fds(|fd, token, interest, trigger| hold((fd, token, interest, trigger)));
+        self.kernel = Some(kernel);
         all
     }
 

@@ -82,6 +82,11 @@ fn turn(mut state: Entered<'_>) -> (Entered<'_>, Option<Outcome>) {
                 if state.stamp.is_child() {
                     state.adopt();
                 }
+                if state.kernel.is_none() {
+                    // A child that got no kernel's side of its own, and was told why.
+                    state.core.abort();
+                    return (state, None);
+                }
                 let waited;
                 (state, waited) = state.await_readiness(timeout);
                 if let Err(error) = waited {

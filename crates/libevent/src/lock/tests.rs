@@ -16,6 +16,7 @@ use crate::host::tests::held;
 use crate::{
     Base, event_active, event_add, event_base_free, event_base_get_running_event, event_base_loop,
     event_base_loopbreak, event_base_new, event_del, event_del_noblock, event_free, event_new,
+    event_reinit,
 };
 
 /// Goes to other threads, as a pointer of C does.
@@ -138,6 +139,41 @@ fn file_that_is_deleted_while_the_loop_waits_is_not_reported() {
         }
     });
     assert_eq!(receiver.try_iter().count(), 0);
+}
+
+#[test]
+fn child_of_a_thread_beside_the_loop_has_the_loop_to_itself() {
+    let (sender, receiver) = mpsc::channel::<c_short>();
+    let argument = (&raw const sender).cast();
+    with_loop(|base| {
+        let (reader, writer) = pipe().unwrap();
+        let reading = new_event(base, reader.as_raw_fd(), EV_READ, send, argument);
+        // SAFETY: the event is one.
+        assert_eq!(unsafe { event_add(reading, None) }, 0);
+        // The loop's thread waits with the kernel's side.
+        while base.enter().kernel.is_some() {
+            thread::yield_now();
+        }
+        // SAFETY: the child goes on with what this thread has, and the base's lock is free: the other
+        // thread waits.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: the base is one.
+            let reinit = unsafe { event_reinit(Some(base)) };
+            write(&writer, b"x").unwrap();
+            // SAFETY: the base is one.
+            let ran = unsafe { event_base_loop(Some(base), 0) };
+            let is_good = (reinit, ran, receiver.try_recv()) == (0, 1, Ok(EV_READ));
+            // SAFETY: the child leaves at once.
+            unsafe { libc::_exit(i32::from(!is_good)) };
+        }
+        let mut status = 0;
+        // SAFETY: the pointer is that of a variable.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(status, 0);
+        assert_eq!(sent(&receiver), EV_READ);
+        free(reading);
+    });
 }
 
 /// A callback that stays until it is let go.
