@@ -23,6 +23,7 @@ mod source;
 mod suite;
 mod symbols;
 mod table;
+mod threads;
 mod tmux;
 mod trial;
 mod valgrind;

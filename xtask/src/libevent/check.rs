@@ -3,7 +3,7 @@
 use super::trial::Trial;
 use super::{
     asan, bindings, costs, install, layout, load, memcached, pgbouncer, refusal, regress, suite,
-    symbols, tmux, valgrind,
+    symbols, threads, tmux, valgrind,
 };
 use crate::step::{Failure, Verdict};
 
@@ -51,6 +51,12 @@ pub(super) const CHECKS: &[Check] = &[
         about: "it refuses a libevent that it cannot sit on, in one line",
         is_quick: true,
         run: refusal::check,
+    },
+    Check {
+        name: "threads",
+        about: "threads add, delete, activate and free events while the loop runs",
+        is_quick: true,
+        run: threads::check,
     },
     Check {
         name: "memcached",

@@ -1,7 +1,7 @@
 //! libevent's own tests of 2.1, on the library.
 //!
 //! The groups `main`, `signal`, `et`, `finalize` and `thread` test the event core itself;
-//! `listener`, `evbuffer` and `bufferevent` test libevent's C on top of it.
+//! the others test libevent's C on top of it.
 
 mod build;
 mod outcome;
@@ -19,9 +19,9 @@ use build::SMALL;
 pub(super) use outcome::Outcome;
 
 /// How the loop is to work, and the environment that chooses it.
-struct Setting {
+pub(super) struct Setting {
     name: &'static str,
-    env: &'static [(&'static str, &'static str)],
+    pub(super) env: &'static [(&'static str, &'static str)],
 }
 
 impl fmt::Display for Setting {
@@ -93,7 +93,7 @@ fn run_all(trial: &Trial<'_>, folder: &Path, findings: &mut Vec<String>) -> Resu
     header.extend(SETTINGS.iter().map(|setting| setting.name.to_owned()));
     let mut table = Table::new(header);
     let groups = CORE_GROUPS.into_iter().chain(UPPER_GROUPS);
-    for test in groups.chain(SMALL) {
+    for test in groups.chain(PROTOCOLS).chain(SMALL) {
         let mut row = vec![test.to_owned()];
         for setting in &SETTINGS {
             let mut outcomes = Vec::new();
@@ -170,11 +170,14 @@ pub(super) const CORE_GROUPS: [&str; 5] = ["main", "signal", "et", "finalize", "
 /// The groups that test libevent's C on top of it.
 pub(super) const UPPER_GROUPS: [&str; 3] = ["listener", "evbuffer", "bufferevent"];
 
+/// The groups that test what libevent has above that; each with a server of its own, on loopback.
+const PROTOCOLS: [&str; 3] = ["http", "dns", "rpc"];
+
 /// The seconds that a group may take.
 const LIMIT_S: u32 = 120;
 
 /// What upstream's own script runs.
-const SETTINGS: [Setting; 5] = [
+pub(super) const SETTINGS: [Setting; 5] = [
     Setting {
         name: "epoll",
         env: &[],
