@@ -176,3 +176,35 @@ fn added_without_the_kernel(core: &mut Loop, kind: Kind) -> EventId {
     core.add(id, || 0, refused).unwrap();
     id
 }
+
+/// A front whose callback panicked may not come to say that it is over.
+#[test]
+fn one_shot_whose_run_is_aborted_in_its_callback_is_off_its_file() {
+    let mut core = Loop::new();
+    let kind = Kind::Io {
+        fd: 4,
+        interest: Interest::WRITE,
+        trigger: Trigger::Level,
+        ownership: Ownership::Owned,
+    };
+    let id = added(&mut core, Spec::new(kind));
+    added(&mut core, persistent(Kind::Plain)); // what the next run waits for
+    core.begin(Mode::UntilEmpty).unwrap();
+    let Step::Wait(_) = core.step() else {
+        panic!("it waits");
+    };
+    core.waited();
+    core.report(FIRST, Ready::WRITE);
+    assert!(matches!(core.step(), Step::Run(why) if why.id == id));
+    core.abort();
+    core.check_invariants();
+    assert!(!core.info(id).unwrap().pending);
+    let deleted = EpollOp {
+        op: Op::Delete,
+        interest: Interest::WRITE,
+    };
+    assert_eq!(told(&mut core), [Some(deleted)]);
+    // It is kept, and can be added again.
+    core.add(id, || 0, granted).unwrap();
+    assert!(core.info(id).unwrap().pending);
+}
