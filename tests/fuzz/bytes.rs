@@ -52,6 +52,12 @@ impl Bytes {
         self.byte() & 1 == 1
     }
 
+    /// One of `len` things, which are not none, counted from the last: so it is the same if an earlier one
+    /// is left out.
+    pub(crate) fn one_of(&self, len: usize) -> usize {
+        len - 1 - self.below(len)
+    }
+
     /// A number below `len`, which is not 0.
     pub(crate) fn below(&self, len: usize) -> usize {
         usize::from(self.byte()) % len

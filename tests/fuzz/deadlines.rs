@@ -19,7 +19,7 @@ pub(crate) fn run(bytes: &[u8]) {
         let what = bytes.byte();
         let after_ns = u64::from(bytes.byte() % 16);
         let deadline_ns = now_ns + after_ns;
-        let any = (!ids.is_empty()).then(|| bytes.below(ids.len()));
+        let any = (!ids.is_empty()).then(|| bytes.one_of(ids.len()));
         started += 1;
         match (what % 8, any) {
             (0 | 1, _) | (2.., None) => {

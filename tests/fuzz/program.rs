@@ -147,26 +147,26 @@ impl<O: Outside> Program<O> {
 
     /// One thing that a program does, in a callback or between runs.
     fn step(&mut self, events: &mut Loop<O>) {
-        let what = self.bytes.byte() % 21;
-        self.note(STEPS[usize::from(what)]);
-        match what {
-            0 => self.open(events),
-            1 | 2 => self.listen(events),
-            3 => self.close(events),
-            4 => self.plain(events),
-            5 | 6 => self.on_event(events, Self::add),
-            7 => self.on_event(events, Self::delete),
-            8 => self.on_event(events, Self::remove),
-            9 => self.on_event(events, Self::finalize),
-            10 | 11 => self.on_event(events, Self::activate),
-            12 => self.on_event(events, Self::set_interest),
-            13 => self.on_event(events, Self::set_priority),
-            14 => self.on_event(events, Self::set_timeout),
-            15 => self.defer(events),
-            16 => self.raised += u64::from(raise(&*self.outside, Signal::USR1)),
-            17 => self.limit(events),
-            18 => advance(&*self.outside, self.time().unwrap_or_default()),
-            19 => self.refuse(),
+        let step = STEPS[self.bytes.below(STEPS.len())];
+        self.note(step);
+        match step {
+            "open" => self.open(events),
+            "listen" => self.listen(events),
+            "close" => self.close(events),
+            "plain" => self.plain(events),
+            "add" => self.on_event(events, Self::add),
+            "delete" => self.on_event(events, Self::delete),
+            "remove" => self.on_event(events, Self::remove),
+            "finalize" => self.on_event(events, Self::finalize),
+            "activate" => self.on_event(events, Self::activate),
+            "set interest" => self.on_event(events, Self::set_interest),
+            "set priority" => self.on_event(events, Self::set_priority),
+            "set timeout" => self.on_event(events, Self::set_timeout),
+            "defer" => self.defer(events),
+            "raise" => self.raised += u64::from(raise(&*self.outside, Signal::USR1)),
+            "limit" => self.limit(events),
+            "advance" => advance(&*self.outside, self.time().unwrap_or_default()),
+            "refuse" => self.refuse(),
             _ => self.talk(),
         }
     }
@@ -230,7 +230,7 @@ impl<O: Outside> Program<O> {
         // What is done by name is done before the next callback of the next run.
         self.posted -= 1;
         let Some(n) =
-            (!self.spec.events.is_empty()).then(|| self.bytes.below(self.spec.events.len()))
+            (!self.spec.events.is_empty()).then(|| self.bytes.one_of(self.spec.events.len()))
         else {
             return;
         };
@@ -372,13 +372,18 @@ impl<O: Outside> Program<O> {
     }
 }
 
-/// What a step is called.
-const STEPS: [&str; 21] = [
+/// The steps, each as often as it is to be drawn.
+const STEPS: [&str; 32] = [
     "open",
+    "open",
+    "listen",
+    "listen",
     "listen",
     "listen",
     "close",
     "plain",
+    "plain",
+    "add",
     "add",
     "add",
     "delete",
@@ -386,14 +391,20 @@ const STEPS: [&str; 21] = [
     "finalize",
     "activate",
     "activate",
-    "set_interest",
-    "set_priority",
-    "set_timeout",
+    "activate",
+    "set interest",
+    "set priority",
+    "set timeout",
     "defer",
     "raise",
     "limit",
     "advance",
     "refuse",
+    "peer",
+    "peer",
+    "peer",
+    "peer",
+    "peer",
     "peer",
 ];
 

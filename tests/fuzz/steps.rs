@@ -152,10 +152,10 @@ impl<O: Outside> Program<O> {
     pub(crate) fn talk(&mut self) {
         let Some(n) = self.any_talk() else { return };
         let what = self.bytes.byte();
-        self.detail((n, what % 8));
+        self.detail((n, what % 12));
         let talk = &mut self.talks[n];
         let Some(peer) = &talk.peer else { return };
-        match what % 8 {
+        match what % 12 {
             0 => self.outside.peer_shuts_down(peer),
             1 => talk
                 .peer
@@ -203,7 +203,7 @@ impl<O: Outside> Program<O> {
     }
 
     pub(crate) fn any_talk(&self) -> Option<usize> {
-        (!self.talks.is_empty()).then(|| self.bytes.below(self.talks.len()))
+        (!self.talks.is_empty()).then(|| self.bytes.one_of(self.talks.len()))
     }
 
     /// Does something to an event that is no keeper.
@@ -215,7 +215,7 @@ impl<O: Outside> Program<O> {
         if self.spec.events.is_empty() {
             return;
         }
-        let n = self.bytes.below(self.spec.events.len());
+        let n = self.bytes.one_of(self.spec.events.len());
         if !self.talks.iter().any(|talk| talk.keeper == n) {
             self.detail(n);
             act(self, events, n);
