@@ -15,8 +15,8 @@ use crate::abi::{EV_FINALIZE, EV_PERSIST, EV_READ, EV_WRITE, Event, EventFn};
 use crate::host::tests::held;
 use crate::{
     Base, event_active, event_add, event_base_free, event_base_get_running_event, event_base_loop,
-    event_base_loopbreak, event_base_new, event_del, event_del_noblock, event_free, event_new,
-    event_reinit,
+    event_base_loopbreak, event_base_new, event_base_once, event_del, event_del_noblock,
+    event_free, event_new, event_reinit,
 };
 
 /// Goes to other threads, as a pointer of C does.
@@ -245,6 +245,20 @@ fn delete_waits_for_a_callback_that_runs_in_another_thread() {
 fn delete_that_is_not_to_wait_does_not() {
     assert!(!delete_while_it_runs(0, event_del_noblock));
     assert!(!delete_while_it_runs(EV_FINALIZE, event_del));
+}
+
+#[test]
+fn call_that_fails_gives_the_lock_back() {
+    with_loop(|base| {
+        // SAFETY: the base is one, and the function is not called.
+        let asked = unsafe { event_base_once(Some(base), 1, 8, Some(send), ptr::null_mut(), None) };
+        assert_eq!((asked, held()), (-1, 0));
+        let event = new_event(base, 64, 8, send, ptr::null());
+        event.fd.set(-1);
+        // SAFETY: the event is one.
+        assert_eq!((unsafe { event_add(event, None) }, held()), (-1, 0));
+        free(event);
+    });
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Timeouts.
 
+use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use evloop_libevent::{event_base_init_common_timeout, event_pending, event_remove_timer};
 use libc::timeval;
 
-use crate::support::{Ev, Loop, NONBLOCK, ONCE, PERSIST, READ, TIMEOUT, ms, time};
+use crate::support::{Ev, Loop, NONBLOCK, Notes, ONCE, PERSIST, READ, TIMEOUT, ms, time};
 
 fn remove_timer(event: &Ev) {
     // SAFETY: the event is one.
@@ -76,6 +77,34 @@ fn persistent_timer_goes_on() {
     }
     assert_eq!(event.pending(), TIMEOUT);
     event.del();
+}
+
+#[test]
+fn timers_with_one_deadline_and_events_of_one_file_run_in_the_order_of_adding() {
+    let events = Loop::new();
+    let order = Notes::default();
+    let fd = rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+    // SAFETY: the base is one, and the time lives for the call.
+    let common = unsafe { event_base_init_common_timeout(events.base(), Some(&time(ms(0)))) };
+    // SAFETY: it lives as long as the base.
+    let common = unsafe { *common };
+    let all: Vec<Ev> = (0..8)
+        .map(|number| {
+            let noted = order.clone();
+            let is_timer = number < 4;
+            let fd = if is_timer { -1 } else { fd.as_raw_fd() };
+            let what = if is_timer { 0 } else { READ };
+            let event = Ev::new(&events, fd, what, move |_, _| noted.note(number));
+            let timeout = is_timer.then_some(&common);
+            // SAFETY: event and time are there.
+            let added = unsafe { evloop_libevent::event_add(event.event(), timeout) };
+            assert_eq!(added, 0);
+            event
+        })
+        .collect();
+    assert_eq!(events.run(0), 1);
+    assert_eq!(order.take(), [4, 5, 6, 7, 0, 1, 2, 3]);
+    drop(all);
 }
 
 #[test]

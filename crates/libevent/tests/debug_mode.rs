@@ -1,0 +1,93 @@
+//! The debug mode stops a program that breaks libevent's rules: in children, for it ends them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "the functions are C's")]
+
+#[expect(dead_code, reason = "other tests need the rest of it")]
+#[path = "front/support.rs"]
+mod support;
+
+use evloop_libevent::{
+    event_debug_unassign, event_enable_debug_mode, event_free, event_new, event_priority_set,
+};
+use rustix::process::{WaitOptions, waitpid};
+
+use support::{Ev, Loop, READ, ms};
+
+/// What a child ends with that goes on to the end of `does`.
+const WENT_ON: i32 = 7;
+/// What it ends with where it is stopped.
+const STOPPED: i32 = 1;
+
+/// How a child ended that has the debug mode on.
+fn child(does: fn()) -> Option<i32> {
+    // SAFETY: the test has one thread beside the one that waits for it.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        event_enable_debug_mode();
+        does();
+        // SAFETY: the child leaves at once.
+        unsafe { libc::_exit(WENT_ON) };
+    }
+    let child = rustix::process::Pid::from_raw(child);
+    let (_, status) = waitpid(child, WaitOptions::empty()).unwrap().unwrap();
+    status.exit_status()
+}
+
+/// One test, for once there is a base it is too late for the debug mode.
+#[test]
+fn who_breaks_a_rule_is_stopped_and_nobody_else() {
+    let keeps_the_rules: fn() = || {
+        let events = Loop::new();
+        let (event, notes) = Ev::noting(&events, -1, READ);
+        event.add_for(ms(0));
+        event.del();
+        event.assign(&events, -1, 0);
+        event.add_for(ms(0));
+        assert_eq!(events.run(0), 1);
+        assert_eq!(notes.take().len(), 1);
+        // It fired, so it is not added.
+        event.assign(&events, -1, 0);
+        // SAFETY: the event is idle.
+        unsafe { event_debug_unassign(event.event()) };
+        // SAFETY: the base is one.
+        let new = unsafe { event_new(events.base(), -1, 0, None, std::ptr::null_mut()) };
+        // SAFETY: nobody uses the event any more.
+        unsafe { event_free(new) };
+    };
+    assert_eq!(child(keeps_the_rules), Some(WENT_ON));
+
+    let assigns_what_is_added: fn() = || {
+        let events = Loop::new();
+        let (event, _) = Ev::noting(&events, -1, READ);
+        event.add();
+        event.assign(&events, -1, 0);
+    };
+    let uses_what_was_never_assigned: fn() = || {
+        let events = Loop::new();
+        let (event, _) = Ev::noting(&events, -1, READ);
+        // SAFETY: the event is idle.
+        unsafe { event_debug_unassign(event.event()) };
+        // SAFETY: the memory is that of an event.
+        unsafe { event_priority_set(event.event(), 0) };
+    };
+    let unassigns_what_is_added: fn() = || {
+        let events = Loop::new();
+        let (event, _) = Ev::noting(&events, -1, READ);
+        event.add();
+        // SAFETY: the memory is that of an event.
+        unsafe { event_debug_unassign(event.event()) };
+    };
+    let turns_it_on_twice: fn() = || event_enable_debug_mode();
+    for breaks_a_rule in [
+        assigns_what_is_added,
+        uses_what_was_never_assigned,
+        unassigns_what_is_added,
+        turns_it_on_twice,
+    ] {
+        assert_eq!(child(breaks_a_rule), Some(STOPPED));
+    }
+
+    drop(Loop::new());
+    let is_too_late: fn() = || ();
+    assert_eq!(child(is_too_late), Some(STOPPED));
+}
