@@ -79,9 +79,10 @@ impl Backend for SimBackend {
     ///
     /// # Errors
     ///
-    /// What [`Call::Wait`] is made to fail with; and a wait without a timeout that nothing can ever end, because nothing is planned: a deadlock,
-    /// which a real wait would sit out in silence. A world whose actions plan themselves again for
-    /// ever is never without a plan.
+    /// What [`Call::Wait`] is made to fail with. A wait without a timeout that nothing can ever end,
+    /// because nothing is planned: a deadlock, which a real wait would sit out in silence. (A world
+    /// whose actions plan themselves again for ever is never without a plan.) And the last of a hundred
+    /// thousand waits between which no time has passed: a loop that spins, whose test would never end.
     fn wait(
         &mut self,
         changes: &[Entry],
@@ -94,6 +95,7 @@ impl Backend for SimBackend {
             return Err(WaitError { call: WAIT, source });
         }
         let started_ns = self.sim.now_ns();
+        self.sim.state().watch_for_spin(started_ns)?;
         // What is overdue happens first, so that disorder is drawn for a world that stands still.
         self.sim.pass_until(started_ns);
         let plan = self.sim.state().plan_wait(*self.set, timeout, is_refused);
@@ -151,6 +153,21 @@ impl State {
             self.apply(set, entry, reports);
         }
         reports.len() > reported
+    }
+
+    /// Refuses to go on where time does not.
+    fn watch_for_spin(&mut self, now_ns: u64) -> Result<(), WaitError> {
+        let (last_ns, waits) = self.standstill;
+        let waits = if last_ns == now_ns { waits + 1 } else { 1 };
+        self.standstill = (now_ns, waits);
+        if waits < SPIN_WAITS {
+            return Ok(());
+        }
+        let why = "so many waits, and no time has passed: it spins";
+        Err(WaitError {
+            call: WAIT,
+            source: io::Error::new(io::ErrorKind::Deadlock, why),
+        })
     }
 
     /// Draws how the wait is to end.
@@ -310,6 +327,9 @@ fn deadlock() -> WaitError {
         source: io::Error::new(io::ErrorKind::Deadlock, why),
     }
 }
+
+/// So many waits between which no time passes are a spin. A server that is busy for a moment has fewer.
+const SPIN_WAITS: u32 = 100_000;
 
 /// What stands for `epoll_pwait2`.
 const WAIT: &str = "simulated wait";

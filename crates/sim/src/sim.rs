@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) counts: Counts,
     /// Whether the wait in progress was interrupted.
     pub(crate) is_interrupted: bool,
+    /// When the last wait began, and how many have begun then.
+    pub(crate) standstill: (u64, u32),
     pub(crate) faults: FaultPlan,
     pub(crate) signals: Signals,
     /// The set of the backends that are made.
@@ -94,6 +96,7 @@ impl Sim {
             disorder: Disorder::none(),
             counts: Counts::default(),
             is_interrupted: false,
+            standstill: (0, 0),
             faults: FaultPlan::default(),
             signals: Signals::default(),
         };

@@ -131,6 +131,26 @@ fn a_wait_that_can_never_end_is_an_error() {
 }
 
 #[test]
+fn a_loop_that_spins_is_an_error() {
+    let sim = Sim::new(0);
+    let (_, writer) = with_pipe(&sim, 1, Trigger::Level);
+    let (mut backend, mut reports) = (sim.backend(), Vec::new());
+    sim.write(writer, b"x").unwrap();
+    let spun = (0..=100_000).find_map(|_| {
+        reports.clear();
+        backend.wait(&[], None, &mut reports).err()
+    });
+    assert_eq!(spun.unwrap().source.kind(), ErrorKind::Deadlock);
+
+    // It is none when time passes.
+    for _ in 0..=100_000 {
+        sim.advance(Duration::from_nanos(1));
+        reports.clear();
+        backend.wait(&[], None, &mut reports).unwrap();
+    }
+}
+
+#[test]
 fn level_is_reported_until_it_is_gone_and_edge_once() {
     let sim = Sim::new(0);
     let (reader, writer) = with_pipe(&sim, 1, Trigger::Level);
