@@ -96,7 +96,8 @@ fn count(
             command
         }
     };
-    command.arg(memcached);
+    // Without the threads that tidy up from time to time, however much time requests take.
+    command.arg(memcached).args(["-o", "no_modern"]);
     let server = Memcached::start(command, 1)?;
     trial.confirm(side, server.running.id())?;
     let refused = |error| Failure::Findings(format!("memcached refuses the load: {error}"));

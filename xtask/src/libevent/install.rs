@@ -76,12 +76,12 @@ pub(super) fn install(
     })
 }
 
-/// Builds the library for release, and says where it is.
+/// Builds the library as it is meant to be used, and says where it is.
 fn build(workspace: &Workspace) -> Result<PathBuf, Failure> {
-    Cargo::new(workspace, "build --quiet --release --lib -p")
+    Cargo::new(workspace, "build --quiet --profile drop-in --lib -p")
         .args([PACKAGE])
         .run()?;
-    Ok(target_dir(workspace).join("release").join(FILE))
+    Ok(target_dir(workspace).join("drop-in").join(FILE))
 }
 
 /// Puts a copy of `from` in the place of `to` at once: a process may have mapped the old file.
