@@ -1,6 +1,7 @@
 //! The command line: what was asked for, and the help text.
 
 use crate::step::{Mode, STEPS, Step};
+use crate::task::{TASKS, Task};
 use crate::{fuzz, libevent};
 
 /// What the caller asked for.
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Libevent(libevent::Command),
     /// Run these steps, in this order.
     Steps(Vec<&'static Step>, Mode),
+    /// Run this task with these arguments.
+    Task(&'static Task, Vec<String>),
 }
 
 /// Reads the arguments that follow the program's name.
@@ -37,7 +40,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
         Some((name, options)) if name == "libevent" && is_verb(options.first()) => {
             libevent::parse(options).map(Command::Libevent)
         }
-        Some((name, options)) => parse_step(step(name)?, options),
+        Some((name, options)) => match TASKS.iter().find(|task| task.name == name) {
+            Some(task) => Ok(Command::Task(task, options.to_vec())),
+            None => parse_step(step(name)?, options),
+        },
     }
 }
 
@@ -103,13 +109,25 @@ The tasks of the workspace.
   cargo xtask ci --list             name the steps
   cargo xtask STEP [--fix]          run one step
   cargo xtask op-table              print the epoll op table (--check: hold its copy against the code)
-{}{}
+{}{}{}
 Steps:
 {}",
+        tasks(),
         fuzz::HELP,
         libevent::help(),
         list()
     )
+}
+
+/// One line a task: how it is called and what it does.
+fn tasks() -> String {
+    TASKS
+        .iter()
+        .map(|task| {
+            let call = format!("cargo xtask {} {}", task.name, task.arguments);
+            format!("  {call:<33} {}\n", task.about)
+        })
+        .collect()
 }
 
 /// One line a step: its name and what it does.
@@ -157,6 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn a_task_takes_what_follows_its_name() {
+        for task in TASKS {
+            let line = format!("{} --flag 1", task.name);
+            match parsed(&line) {
+                Ok(Command::Task(found, options)) => {
+                    assert_eq!((found.name, options.len()), (task.name, 2));
+                }
+                other => panic!("{line:?} is {other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn op_table_alone_prints() {
         assert!(matches!(parsed("op-table"), Ok(Command::OpTable)));
     }
@@ -166,6 +197,7 @@ mod tests {
         assert!(matches!(parsed(""), Ok(Command::Help)));
         assert!(matches!(parsed("ci --help"), Ok(Command::Help)));
         assert!(STEPS.iter().all(|step| help().contains(step.about)));
+        assert!(TASKS.iter().all(|task| help().contains(task.about)));
     }
 
     #[test]

@@ -21,12 +21,15 @@ mod fuzz;
 mod layers;
 mod libevent;
 mod lint;
+mod live;
 mod loom;
 mod manifest;
 mod mapping;
 mod op_table;
 mod package;
+mod soak;
 mod step;
+mod task;
 mod test_names;
 mod testing;
 mod tidy;
@@ -67,6 +70,11 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
             }
         }
         Command::Libevent(command) => return libevent::obey(&Workspace::open()?, &command),
+        Command::Task(task, arguments) => {
+            if let Verdict::Skipped(why) = (task.run)(&Workspace::open()?, &arguments)? {
+                println!("skipped: {why}");
+            }
+        }
         Command::Steps(steps, mode) => return Ok(ci::run(&Workspace::open()?, &steps, mode)),
     }
     Ok(ExitCode::SUCCESS)

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use crate::workspace::Workspace;
 use crate::{
-    alone, counts, deny, features, layers, libevent, lint, loom, mapping, op_table, package,
+    alone, counts, deny, features, layers, libevent, lint, loom, mapping, op_table, package, soak,
     testing, tidy, unsafe_code,
 };
 
@@ -51,6 +51,8 @@ pub(crate) enum Failure {
     File { path: PathBuf, source: io::Error },
     /// The step printed what it found; this says how much.
     Findings(String),
+    /// The arguments are not what it takes.
+    Usage(String),
 }
 
 /// All steps, cheapest first where the order is free.
@@ -106,6 +108,11 @@ pub(crate) const STEPS: &[Step] = &[
         run: loom::check,
     },
     Step {
+        name: "soak",
+        about: "some seconds of `cargo xtask soak`",
+        run: soak::quick,
+    },
+    Step {
         name: "features",
         about: "each crate builds alone with every feature set",
         run: features::check,
@@ -153,7 +160,7 @@ impl fmt::Display for Failure {
             Self::Command { line, status } => write!(f, "{status} from `{line}`"),
             Self::Start { line, source } => write!(f, "`{line}` could not be started: {source}"),
             Self::File { path, source } => write!(f, "{}: {source}", path.display()),
-            Self::Findings(summary) => f.write_str(summary),
+            Self::Findings(summary) | Self::Usage(summary) => f.write_str(summary),
         }
     }
 }

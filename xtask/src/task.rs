@@ -1,0 +1,67 @@
+//! The tasks that are no part of `cargo xtask ci`: what takes long, or needs a tool that not every
+//! machine has.
+
+use crate::soak;
+use crate::step::{Failure, Verdict};
+use crate::workspace::Workspace;
+
+/// A command of its own.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// What it is called on the command line.
+    pub(crate) name: &'static str,
+    /// The arguments that it takes, as the help shows them.
+    pub(crate) arguments: &'static str,
+    /// What it does, in a few words.
+    pub(crate) about: &'static str,
+    /// Does it, with the arguments that followed its name. Details are printed as they come up.
+    pub(crate) run: fn(&Workspace, &[String]) -> Result<Verdict, Failure>,
+}
+
+/// All tasks.
+pub(crate) const TASKS: &[Task] = &[Task {
+    name: "soak",
+    arguments: "--minutes N",
+    about: "the example `live` under clients that misbehave: it leaks and loses nothing",
+    run: soak::run,
+}];
+
+/// The values of options that take a number, such as `--minutes 10`, in the order of `options`: each
+/// a name, and the value where it is not given.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] where an argument is none of these, or its value is no number.
+pub(crate) fn numbers<const N: usize>(
+    arguments: &[String],
+    options: [(&str, u64); N],
+) -> Result<[u64; N], Failure> {
+    let mut values = options.map(|(_, default)| default);
+    for pair in arguments.chunks(2) {
+        let name = &pair[0];
+        let Some(at) = options.iter().position(|(known, _)| known == name) else {
+            let known = options.map(|(known, _)| known).join(", ");
+            return Err(Failure::Usage(format!("{name:?} is none of {known}")));
+        };
+        let given = pair.get(1).and_then(|given| given.parse().ok());
+        values[at] = given.ok_or_else(|| Failure::Usage(format!("{name} takes a number")))?;
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_pairs_of_a_name_and_a_number() {
+        let line = ["--seed", "7", "--minutes", "10"].map(str::to_owned);
+        let options = [("--minutes", 1), ("--clients", 16), ("--seed", 1)];
+        assert_eq!(numbers(&line, options).unwrap(), [10, 16, 7]);
+        assert_eq!(numbers(&[], options).unwrap(), [1, 16, 1]);
+        for wrong in [&line[..1], &line[1..]] {
+            let refused = numbers(wrong, options);
+            assert!(matches!(refused, Err(Failure::Usage(_))), "{wrong:?}");
+        }
+    }
+}
