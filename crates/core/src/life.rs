@@ -117,7 +117,9 @@ impl<T> Core<T> {
         Ok(())
     }
 
-    /// Puts an event on what it waits for, again if it is on it.
+    /// Puts an event on what it waits for, again if it is on it. Not inlined, so that the short way of
+    /// [`Core::add`] stays short.
+    #[inline(never)]
     fn put_on<E>(
         &mut self,
         slot: u32,
