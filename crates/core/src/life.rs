@@ -101,6 +101,7 @@ impl<T> Core<T> {
         let event = self.events.get(id).ok_or(AddError::NoSuchEvent)?;
         let (kind, timeout_ns) = (event.kind, event.timeout_ns());
         match kind {
+            Kind::Plain => {}
             Kind::Io {
                 fd,
                 interest,

@@ -67,7 +67,6 @@ impl<T> Core<T> {
         }
     }
 
-    #[inline(never)]
     fn insert_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
         let timer = match self.lane(timeout_ns) {
             Some(lane) => self.timers.insert_in_lane(lane, now_ns, slot),

@@ -84,6 +84,7 @@ impl Heap {
     }
 
     /// Adds a slot that is not in the heap.
+    #[inline]
     pub(crate) fn insert(&mut self, slot: u32, key: Key) {
         self.make_room(slot);
         let entry = Entry { key, slot };
@@ -92,6 +93,7 @@ impl Heap {
     }
 
     /// Takes out a slot that is in the heap.
+    #[inline]
     pub(crate) fn remove(&mut self, slot: u32) {
         let hole = self.position(slot);
         self.positions[slot as usize] = NONE;
@@ -140,6 +142,7 @@ impl Heap {
     }
 
     /// Makes room in the table of positions for a slot that is new.
+    #[inline]
     fn make_room(&mut self, slot: u32) {
         if self.positions.len() <= slot as usize {
             self.positions.resize(slot as usize + 1, NONE);
@@ -151,6 +154,7 @@ impl Heap {
     }
 
     /// Moves the entry up from `hole` to where it belongs.
+    #[inline]
     fn sift_up(&mut self, mut hole: usize, entry: Entry) {
         while hole > 0 {
             let parent = (hole - 1) / ARITY;

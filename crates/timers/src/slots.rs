@@ -176,6 +176,7 @@ impl<C> Slots<C> {
     }
 
     /// Puts a slot on the free list: at the back if it lies in the upper half of the table.
+    #[inline]
     fn link(&mut self, slot: u32, generation: NonZeroU32) {
         let is_high = slot as usize >= self.slots.len() / 2;
         let (prev, next) = if is_high {
@@ -193,6 +194,7 @@ impl<C> Slots<C> {
     }
 
     /// Takes a slot off the free list.
+    #[inline]
     fn unlink(&mut self, slot: u32) -> Free {
         let free = *self.free(slot);
         self.set_next(free.prev, free.next);
@@ -218,6 +220,7 @@ impl<C> Slots<C> {
         }
     }
 
+    #[inline]
     fn free(&mut self, slot: u32) -> &mut Free {
         match &mut self.slots[slot as usize] {
             Slot::Free(free) => free,

@@ -109,6 +109,7 @@ impl<T> Timers<T> {
     /// # Compared with libevent
     ///
     /// `event_add` with a timeout.
+    #[inline]
     pub fn insert(&mut self, deadline_ns: u64, value: T) -> TimerId {
         let key = self.draw(deadline_ns);
         let id = self.slots.insert(Timer::new(key, value));
@@ -123,6 +124,7 @@ impl<T> Timers<T> {
     /// # Compared with libevent
     ///
     /// `event_remove_timer`, and `event_del` of a timer.
+    #[inline]
     pub fn remove(&mut self, id: TimerId) -> Option<T> {
         self.slots.contains(id).then(|| self.take(id.slot).value)
     }
@@ -335,6 +337,7 @@ impl<T> Timers<T> {
     }
 
     /// Takes a timer out of its lane, the heap and its slot.
+    #[inline]
     fn take(&mut self, slot: u32) -> Timer<T> {
         if self.leave_lane(slot) {
             self.heap.remove(slot);
@@ -350,6 +353,7 @@ impl<T> Timers<T> {
     /// Takes a timer out of its lane, if it is in one. Whether it has a place in the heap after that.
     ///
     /// The place of a head goes to the timer behind it, for which it is too early.
+    #[inline]
     fn leave_lane(&mut self, slot: u32) -> bool {
         let timer = &mut self.slots[slot];
         let Some(lane) = timer.lane.take() else {
