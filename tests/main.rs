@@ -20,6 +20,7 @@ mod making;
 mod panics;
 mod priorities;
 mod programs;
+mod raw_programs;
 mod raw_sources;
 mod regressions;
 mod runs;
