@@ -1,8 +1,8 @@
 //! The command line: what was asked for, and the help text.
 
+use crate::libevent;
 use crate::step::{Mode, STEPS, Step};
 use crate::task::{TASKS, Task};
-use crate::{fuzz, libevent};
 
 /// What the caller asked for.
 #[derive(Debug)]
@@ -13,8 +13,6 @@ pub(crate) enum Command {
     List,
     /// Print the op table.
     OpTable,
-    /// Run each fuzz target for so many seconds.
-    Fuzz(u64),
     /// Lay out or check the drop-in for libevent.
     Libevent(libevent::Command),
     /// Run these steps, in this order.
@@ -36,7 +34,6 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, S
     match args.split_first() {
         None => Ok(Command::Help),
         Some((name, options)) if name == "ci" => parse_ci(options),
-        Some((name, options)) if name == "fuzz" => fuzz::parse(options).map(Command::Fuzz),
         Some((name, options)) if name == "libevent" && is_verb(options.first()) => {
             libevent::parse(options).map(Command::Libevent)
         }
@@ -109,11 +106,10 @@ The tasks of the workspace.
   cargo xtask ci --list             name the steps
   cargo xtask STEP [--fix]          run one step
   cargo xtask op-table              print the epoll op table (--check: hold its copy against the code)
-{}{}{}
+{}{}
 Steps:
 {}",
         tasks(),
-        fuzz::HELP,
         libevent::help(),
         list()
     )

@@ -8,32 +8,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::step::{Failure, Verdict};
+use crate::task::numbers;
 use crate::workspace::Workspace;
 
 /// How long each target runs if it is not said.
-pub(crate) const SECONDS: u64 = 60;
-
-/// The line of the help text.
-pub(crate) const HELP: &str = "  \
-  cargo xtask fuzz [--seconds N]    fuzz each target for so long (needs a nightly toolchain and cargo-fuzz)
-";
-
-/// Reads what follows `fuzz`: how long each target is to run.
-///
-/// # Errors
-///
-/// A sentence for the caller.
-pub(crate) fn parse(options: &[String]) -> Result<u64, String> {
-    match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(SECONDS),
-        ["--seconds", count] => count
-            .parse()
-            .map_err(|_| format!("--seconds takes a number, not {count:?}")),
-        _ => Err(format!(
-            "cargo xtask fuzz takes --seconds N, not {options:?}"
-        )),
-    }
-}
+const SECONDS: u64 = 60;
 
 /// Runs each target for so many seconds. New inputs go into `fuzz/target`, failing ones into
 /// `fuzz/artifacts`.
@@ -41,7 +20,8 @@ pub(crate) fn parse(options: &[String]) -> Result<u64, String> {
 /// # Errors
 ///
 /// A target failed; what it failed on is there to be put into the corpus, where the tests find it.
-pub(crate) fn run(workspace: &Workspace, seconds: u64) -> Result<Verdict, Failure> {
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<Verdict, Failure> {
+    let [seconds] = numbers(arguments, [("--seconds", SECONDS)])?;
     if !fuzz("--version")
         .status()
         .is_ok_and(|status| status.success())
@@ -94,20 +74,6 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-
-    fn parsed(line: &str) -> Result<u64, String> {
-        let options: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        parse(&options)
-    }
-
-    #[test]
-    fn seconds_are_a_number() {
-        assert_eq!(parsed(""), Ok(SECONDS));
-        assert_eq!(parsed("--seconds 5"), Ok(5));
-        for wrong in ["--seconds", "--seconds soon", "5"] {
-            assert!(parsed(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn every_target_has_a_corpus() {

@@ -18,6 +18,7 @@ mod counts;
 mod deny;
 mod features;
 mod fuzz;
+mod inject;
 mod layers;
 mod libevent;
 mod lint;
@@ -64,11 +65,6 @@ fn obey(command: Command) -> Result<ExitCode, Failure> {
         Command::Help => print!("{}", args::help()),
         Command::List => print!("{}", args::list()),
         Command::OpTable => print!("{}", op_table::page()),
-        Command::Fuzz(seconds) => {
-            if let Verdict::Skipped(why) = fuzz::run(&Workspace::open()?, seconds)? {
-                println!("skipped: {why}");
-            }
-        }
         Command::Libevent(command) => return libevent::obey(&Workspace::open()?, &command),
         Command::Task(task, arguments) => {
             if let Verdict::Skipped(why) = (task.run)(&Workspace::open()?, &arguments)? {

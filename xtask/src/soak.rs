@@ -18,7 +18,7 @@ use client::Client;
 use tally::{Comparison, Tally};
 
 use crate::live::{self, Footing, Live, Profile, now, number, until};
-use crate::step::{Failure, Mode, Verdict};
+use crate::step::{Failure, Verdict};
 use crate::task::numbers;
 use crate::workspace::Workspace;
 
@@ -86,7 +86,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<Verdict
 /// # Errors
 ///
 /// As [`run`].
-pub(crate) fn quick(workspace: &Workspace, _: Mode) -> Result<Verdict, Failure> {
+pub(crate) fn quick(workspace: &Workspace) -> Result<Verdict, Failure> {
     let plan = Plan {
         time: Duration::from_secs(8),
         clients: CLIENTS,

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 
 use crate::workspace::Workspace;
 use crate::{
-    alone, counts, deny, features, layers, libevent, lint, loom, mapping, op_table, package, soak,
+    alone, counts, deny, features, layers, libevent, lint, loom, mapping, op_table, package, task,
     testing, tidy, unsafe_code,
 };
 
@@ -108,9 +108,9 @@ pub(crate) const STEPS: &[Step] = &[
         run: loom::check,
     },
     Step {
-        name: "soak",
-        about: "some seconds of `cargo xtask soak`",
-        run: soak::quick,
+        name: "live",
+        about: "the example under bad clients and failing calls: some of `soak` and `inject`",
+        run: task::live,
     },
     Step {
         name: "features",

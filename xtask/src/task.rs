@@ -1,9 +1,9 @@
 //! The tasks that are no part of `cargo xtask ci`: what takes long, or needs a tool that not every
 //! machine has.
 
-use crate::soak;
-use crate::step::{Failure, Verdict};
+use crate::step::{Failure, Mode, Verdict};
 use crate::workspace::Workspace;
+use crate::{fuzz, inject, soak};
 
 /// A command of its own.
 #[derive(Debug)]
@@ -19,12 +19,38 @@ pub(crate) struct Task {
 }
 
 /// All tasks.
-pub(crate) const TASKS: &[Task] = &[Task {
-    name: "soak",
-    arguments: "--minutes N",
-    about: "the example `live` under clients that misbehave: it leaks and loses nothing",
-    run: soak::run,
-}];
+pub(crate) const TASKS: &[Task] = &[
+    Task {
+        name: "soak",
+        arguments: "--minutes N",
+        about: "the example `live` under clients that misbehave: it leaks and loses nothing",
+        run: soak::run,
+    },
+    Task {
+        name: "inject",
+        arguments: "--calls N",
+        about: "the example while system calls fail on it, one by one (strace)",
+        run: inject::run,
+    },
+    Task {
+        name: "fuzz",
+        arguments: "--seconds N",
+        about: "each fuzz target for so long (a nightly toolchain and cargo-fuzz)",
+        run: fuzz::run,
+    },
+];
+
+/// Some seconds of those that put the example to the test.
+///
+/// # Errors
+///
+/// It did not stand the test.
+pub(crate) fn live(workspace: &Workspace, _: Mode) -> Result<Verdict, Failure> {
+    match soak::quick(workspace)? {
+        Verdict::Passed => inject::quick(workspace),
+        skipped @ Verdict::Skipped(_) => Ok(skipped),
+    }
+}
 
 /// The values of options that take a number, such as `--minutes 10`, in the order of `options`: each
 /// a name, and the value where it is not given.

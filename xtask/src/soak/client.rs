@@ -264,6 +264,7 @@ impl Client {
         let head = connection.head()?;
         if head.status == 503 {
             self.expect_unavailable(&head)?;
+            connection.body(head.length)?;
             return Ok(false);
         }
         self.count(expect(&head, status)?, true);

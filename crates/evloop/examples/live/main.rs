@@ -42,7 +42,16 @@ fn main() -> ExitCode {
     match serve(options) {
         Ok(code) => code,
         Err(error) => {
-            let _unread = writeln!(io::stderr(), "live: {error}");
+            let mut reasons = error.to_string();
+            let mut under = error.source();
+            while let Some(reason) = under {
+                let reason_text = reason.to_string();
+                if !reasons.ends_with(&reason_text) {
+                    reasons = format!("{reasons}: {reason_text}");
+                }
+                under = reason.source();
+            }
+            let _unread = writeln!(io::stderr(), "live: {reasons}");
             ExitCode::FAILURE
         }
     }
