@@ -3,7 +3,7 @@
 
 use crate::step::{Failure, Mode, Verdict};
 use crate::workspace::Workspace;
-use crate::{fuzz, inject, soak};
+use crate::{fuzz, inject, mutants, sanitize, soak};
 
 /// A command of its own.
 #[derive(Debug)]
@@ -31,6 +31,18 @@ pub(crate) const TASKS: &[Task] = &[
         arguments: "--calls N",
         about: "the example while system calls fail on it, one by one (strace)",
         run: inject::run,
+    },
+    Task {
+        name: "sanitize",
+        arguments: "",
+        about: "the tests under AddressSanitizer and ThreadSanitizer (a nightly toolchain)",
+        run: sanitize::run,
+    },
+    Task {
+        name: "mutants",
+        arguments: "[...]",
+        about: "the tests against code that is broken on purpose (cargo-mutants)",
+        run: mutants::run,
     },
     Task {
         name: "fuzz",

@@ -83,3 +83,14 @@ const _: () = assert!(
         && Interest::WRITE.bits() == Ready::WRITE.bits()
         && Interest::CLOSED.bits() == Ready::CLOSED.bits()
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeout_is_told_by_its_bit_alone() {
+        assert!(Ready::all().is_timeout());
+        assert!(!Ready::all().difference(Ready::TIMEOUT).is_timeout());
+    }
+}

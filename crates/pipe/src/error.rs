@@ -35,3 +35,20 @@ impl std::error::Error for PipeError {
         Some(&self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn refusal_names_the_call_and_keeps_the_reason() {
+        let error = PipeError::new("pipe2", Errno::MFILE);
+        assert_eq!(error.to_string(), "pipe2 failed");
+        let reason = error.source().unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(reason.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
+    }
+}

@@ -122,3 +122,31 @@ const ALL: u64 = {
     }
     bits
 };
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    fn set<const N: usize>(signals: [Signal; N]) -> SignalSet {
+        let mut set = SignalSet::new();
+        assert!(signals.into_iter().all(|signal| set.insert(signal)));
+        set
+    }
+
+    #[test]
+    fn signals_to_come_are_counted() {
+        let mut signals = set([Signal::INT, Signal::TERM, Signal::USR1]).into_iter();
+        for left in (0..=3).rev() {
+            assert_eq!(signals.size_hint(), (left, Some(left)));
+            assert_eq!(signals.next().is_some(), left > 0);
+        }
+    }
+
+    #[test]
+    fn set_is_shown_by_its_signals() {
+        let shown = format!("{:?}", set([Signal::INT]));
+        assert_eq!(shown, format!("{{{:?}}}", Signal::INT));
+    }
+}

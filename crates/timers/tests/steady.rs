@@ -115,3 +115,23 @@ fn a_burst_costs_few_calls_of_the_allocator() {
     assert!(up <= 3 * 14, "{up} calls on the way up");
     assert!(0 < down && down <= 3 * 14, "{down} calls on the way down");
 }
+
+#[test]
+fn capacity_is_room_for_what_is_there_and_is_given_back() {
+    let mut timers = Timers::new();
+    let mut ids: Vec<_> = (0..10_000).map(|at_ns| timers.insert(at_ns, ())).collect();
+    let at_most = timers.capacity();
+    assert!(at_most >= 10_000);
+    ids.drain(100..).for_each(|id| _ = timers.remove(id));
+    assert!((100..at_most / 4).contains(&timers.capacity()));
+}
+
+#[test]
+fn timers_show_how_many_they_are() {
+    let mut timers = Timers::new();
+    let first = timers.insert(1, ());
+    let _lane = timers.lane(Duration::from_secs(1));
+    let shown = format!("{timers:?} {first:?}");
+    assert!(shown.contains("lanes: 1"), "{shown}");
+    assert!(shown.contains("TimerId(0v1)"), "{shown}");
+}

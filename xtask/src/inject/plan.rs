@@ -40,7 +40,6 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("epoll_pwait2", "EINTR"),
     fault("epoll_pwait2", "EPERM"),
     fault("epoll_pwait2", "ENOSYS"),
-    fault("epoll_pwait2", "EINVAL"),
     fault("epoll_wait", "EINTR"),
     fault("eventfd2", "EMFILE"),
     fault("eventfd2", "ENFILE"),

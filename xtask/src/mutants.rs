@@ -1,0 +1,46 @@
+//! `cargo xtask mutants`: breaks the code of the crates that decide, in each way that cargo-mutants knows,
+//! one at a time, and wants a test to fail for each.
+//!
+//! What is left out, and why it cannot matter, is in `.cargo/mutants.toml`. It takes hours on all crates;
+//! `--package NAME` and what else cargo-mutants takes narrow it down.
+
+use std::process::Command;
+
+use crate::step::{Failure, Verdict};
+use crate::workspace::Workspace;
+
+/// What is mutated if it is not said.
+const PACKAGES: [&str; 5] = [
+    "evloop-changelist",
+    "evloop-signals",
+    "evloop-pipe",
+    "evloop-timers",
+    "evloop-core",
+];
+
+/// Runs cargo-mutants, with these arguments of its own.
+///
+/// # Errors
+///
+/// A mutant was not noticed; it is named.
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<Verdict, Failure> {
+    let mut probe = Command::new("cargo");
+    let probe = probe.args(["mutants", "--version"]).output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        return Ok(Verdict::Skipped("cargo-mutants is not installed"));
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.args(["mutants", "--timeout", "60"]);
+    if !arguments.iter().any(|argument| argument == "--package") {
+        cargo.args(PACKAGES.iter().flat_map(|name| ["--package", name]));
+    }
+    cargo.args(arguments).current_dir(&workspace.root);
+    // What fails need not be made small.
+    cargo.env("PROPTEST_MAX_SHRINK_ITERS", "0");
+    let line = "cargo mutants".to_owned();
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(Verdict::Passed),
+        Ok(status) => Err(Failure::Command { line, status }),
+        Err(source) => Err(Failure::Start { line, source }),
+    }
+}
