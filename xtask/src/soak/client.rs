@@ -140,7 +140,7 @@ impl Client {
         let count = 300 + self.random.below(200);
         connection.send(&page.repeat(count))?;
         for nth in 0..count {
-            if nth % 8 == 0 {
+            if nth.is_multiple_of(8) {
                 pause(1);
             }
             if !self.answered(&mut connection, page, status)? {
