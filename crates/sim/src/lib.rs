@@ -14,7 +14,8 @@
 //! An `evloop` loop is built in a [`Sim`] by `Builder::build_in`, and then is as it is elsewhere: sources
 //! are [`SimFile`]s, signals come by [`Sim::raise`], the process forks by [`Sim::fork`]. The last chapter
 //! of that crate's guide tests a server so, finds a bug in its idle timeout that one seed in some
-//! shows, and shows that it is gone.
+//! shows, and shows that it is gone. (The loop's waker is an eventfd there too, and the one thing that
+//! is real.)
 //!
 //! # Examples
 //!
@@ -87,7 +88,8 @@
 //! | [`Backend::add`], [`Backend::delete`], an entry of a wait | O(log n) |
 //! | [`Backend::wait`] | O(r log n), O(n) more when a spurious report is drawn; a look at the ready ones for each action on the way |
 //! | [`Sim::read`], [`Sim::write`] | O(bytes + log n) |
-//! | [`Sim::at`] | O(log p) |
+//! | [`Sim::at`], [`Sim::raise`] | O(log p), O(1) |
+//! | [`Sim::fork`] | O(n) |
 //! | [`Sim::interest_set`], [`Sim::check_invariants`] | O(n log n), O(n²) |
 #![forbid(unsafe_code)]
 
