@@ -263,3 +263,26 @@ fn panic_of_a_callback_loses_nothing() {
     assert_eq!(events.run(&mut ran).unwrap(), Outcome::Empty);
     assert_eq!((ran, sim.now_ns()), (1, 1_000_000_000));
 }
+
+#[test]
+fn kernel_forgets_a_source_before_that_is_closed() {
+    let sim = Sim::new(1);
+    let mut events = built(&sim);
+    for is_over_by_itself in [false, true] {
+        let (reader, writer) = sim.pipe();
+        let ours = sim.own(reader).unwrap();
+        let kept_by_a_child = sim.dup(reader).unwrap();
+        let event = events.io(ours, Interest::READ).add(|_, _, _| ()).unwrap();
+        if is_over_by_itself {
+            sim.write(writer, b"x").unwrap();
+            let _outcome = events.run_mode(Mode::NonBlocking, &mut 0).unwrap();
+            assert!(events.info(event).is_none());
+        } else {
+            events.remove(event).unwrap();
+        }
+        // A ghost would be held for as long as the file lives.
+        assert_eq!(sim.interest_set(), []);
+        assert!(sim.ready(reader).is_err(), "it was closed");
+        assert!(sim.ready(kept_by_a_child).is_ok());
+    }
+}
