@@ -8,7 +8,7 @@ use evloop::{Capabilities, Interest, Kind, Mode, Peak, Priority, Ready, Trigger}
 use crate::support::clock::{DAY, ms};
 use crate::support::files::{number, sockets, with_input};
 use crate::support::setting::{Setting, has_edges, setting};
-use crate::support::trace::{Trace, io, look, new_loop, timer, user};
+use crate::support::trace::{Trace, io, look, new_loop, run_out, timer, user};
 
 #[test]
 fn event_can_be_asked_what_it_is() {
@@ -99,6 +99,17 @@ fn every_event_is_listed_once() {
     assert_eq!((events.len(), events.timers()), (4, 2));
     let is_found = events.iter().any(|found| found.event.id == idle);
     assert!(is_found, "also one that is neither pending nor active");
+}
+
+#[test]
+fn event_that_is_active_for_the_next_turn_is_listed() {
+    let mut events = new_loop();
+    let id = events.user().add(user("later")).unwrap();
+    events.activate_later(id, Ready::READ).unwrap();
+    let listed: Vec<_> = events.iter().map(|found| found.event).collect();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].id, listed[0].active), (id, Some(Ready::READ)));
+    assert_eq!(run_out(&mut events), ["later READ"]);
 }
 
 #[test]

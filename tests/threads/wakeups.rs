@@ -148,6 +148,26 @@ fn flood_of_posts_takes_no_more_writes_than_waits() {
     );
 }
 
+/// Where nobody asks for edges, what is not read would be reported for ever.
+#[test]
+fn loop_that_was_woken_sleeps_again() {
+    let mut events = make::<u64>();
+    events.timer(DAY).add(|_| ()).unwrap();
+    let mut posted = 0;
+    let (outcome, ()) = run_beside(&mut events, Mode::UntilEmpty, &mut posted, |remote, its| {
+        until_it_blocks(its);
+        let post = remote.post(|cx| {
+            *cx.state += 1;
+            cx.events.exit_after(ms(50));
+        });
+        post.unwrap();
+    });
+    assert_eq!((outcome, posted), (Outcome::Exit, 1));
+    // Before the post, for what it had written, and up to the exit.
+    let waits = events.stats().waits;
+    assert!(waits <= 4, "{waits}");
+}
+
 /// A loop without a remote, and one whose remote is not used, pay nothing.
 #[test]
 fn remote_that_is_not_used_costs_no_turn() {
