@@ -104,6 +104,11 @@ impl<S> EventLoop<S> {
     ///
     /// The loop owns the source. Several events share one if they are given clones of an `Rc` of
     /// it; they run in the order in which they were added.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_new` with a file descriptor and `EV_READ`, `EV_WRITE` or `EV_CLOSED`. It neither owns the
+    /// file descriptor nor makes it non-blocking.
     pub fn io<F: Source + 'static>(
         &mut self,
         source: F,
@@ -113,6 +118,10 @@ impl<S> EventLoop<S> {
     }
 
     /// An event for the time when `timeout` has passed since it was added. See [`NewEvent`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evtimer_new` and `event_add`.
     pub fn timer(&mut self, timeout: Duration) -> NewEvent<'_, S, Timer> {
         NewEvent::timer(self, timeout)
     }
@@ -121,12 +130,20 @@ impl<S> EventLoop<S> {
     ///
     /// Each loop of the process that watches a signal is told of every delivery. No thread's signal
     /// mask is touched.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evsignal_new` and `event_add`. There one loop of the process can watch signals.
     pub fn signal(&mut self, signal: Signal) -> NewEvent<'_, S, Catch> {
         NewEvent::signal(self, signal)
     }
 
     /// An event for nothing but [`EventLoop::activate`] (and a timeout, if it is given one).
     /// See [`NewEvent`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_new` with `-1` for a file descriptor and no events.
     pub fn user(&mut self) -> NewEvent<'_, S, User> {
         NewEvent::user(self)
     }

@@ -160,18 +160,30 @@ impl<S> EventLoop<S> {
     }
 
     /// Whether no event is pending or active.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loop` returns 1 when it is so. See [`EventLoop::len`] for the number.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.core.is_empty()
     }
 
     /// How many timeouts run.
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is no counterpart: `event_base_get_num_events` counts all kinds in one.
     #[must_use]
     pub fn timers(&self) -> usize {
         self.core.timers()
     }
 
     /// How long it is until the next timeout expires, if any runs.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `evwatch_prepare_get_timeout`, which there is in a prepare watcher alone.
     #[must_use]
     pub fn next_timeout(&mut self) -> Option<Duration> {
         let deadline_ns = self.core.next_deadline_ns()?;

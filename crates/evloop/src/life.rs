@@ -78,6 +78,10 @@ impl<S> EventLoop<S> {
     /// # Errors
     ///
     /// See [`IntoSourceError`].
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_free`, which leaves the file descriptor to its owner.
     #[expect(
         clippy::missing_panics_doc,
         reason = "the proofs are beside the expects"
@@ -101,6 +105,10 @@ impl<S> EventLoop<S> {
     }
 
     /// The source of an event; `None` if the event was freed or has no source of this type.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_get_fd`.
     #[must_use]
     pub fn source<F: 'static>(&self, id: EventId) -> Option<&F> {
         self.core.payload(id)?.source().downcast_ref()

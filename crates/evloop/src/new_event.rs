@@ -25,6 +25,11 @@ pub use self::raw::RawSource;
 ///
 /// Unless it is told otherwise an event is one-shot, level-triggered, of
 /// [`Priority::NORMAL`], and has no timeout (a timer's own excepted).
+///
+/// # Compared with libevent
+///
+/// `event_new` or `event_assign`, and `event_add` with it. What is one-shot there is so without
+/// `EV_PERSIST`, and priorities begin in the middle of those there are.
 #[must_use = "an event is in the loop when `add` was called"]
 pub struct NewEvent<'a, S, W> {
     events: &'a mut EventLoop<S>,

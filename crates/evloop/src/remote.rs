@@ -71,6 +71,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_once` with `EV_TIMEOUT`, no file descriptor and no time, which takes the base's lock.
     #[track_caller]
     pub fn post(
         &self,
@@ -89,6 +93,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped.
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is no counterpart: the functions themselves are called, under the base's lock.
     pub fn call<R: Send + 'static>(
         &self,
         command: impl FnOnce(&mut EventLoop<S>) -> R + Send + 'static,
