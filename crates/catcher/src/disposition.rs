@@ -38,6 +38,17 @@ pub(crate) fn lock() -> MutexGuard<'static, Dispositions> {
 impl Dispositions {
     /// One more watches the signal; the first installs the handler.
     pub(crate) fn acquire(&mut self, signal: Signal) -> Result<(), CatchError> {
+        self.acquire_by(signal, sigaction)
+    }
+
+    /// One less watches the signal; the last restores what was there before the first.
+    ///
+    /// Unless somebody else has changed the disposition in the meantime: what he wanted stays.
+    pub(crate) fn release(&mut self, signal: Signal) -> Result<(), CatchError> {
+        self.release_by(signal, sigaction)
+    }
+
+    fn acquire_by(&mut self, signal: Signal, mut sigaction: impl Call) -> Result<(), CatchError> {
         let entry = &mut self.0[signal.index()];
         if let Some(installed) = entry {
             installed.watchers += 1;
@@ -51,10 +62,7 @@ impl Dispositions {
         Ok(())
     }
 
-    /// One less watches the signal; the last restores what was there before the first.
-    ///
-    /// Unless somebody else has changed the disposition in the meantime: what he wanted stays.
-    pub(crate) fn release(&mut self, signal: Signal) -> Result<(), CatchError> {
+    fn release_by(&mut self, signal: Signal, mut sigaction: impl Call) -> Result<(), CatchError> {
         let entry = &mut self.0[signal.index()];
         match entry {
             None => {}
@@ -69,6 +77,14 @@ impl Dispositions {
         }
         Ok(())
     }
+}
+
+/// [`sigaction`]; a test answers in the system's place.
+trait Call: FnMut(Signal, Option<&libc::sigaction>) -> Result<libc::sigaction, CatchError> {}
+
+impl<F> Call for F where
+    F: FnMut(Signal, Option<&libc::sigaction>) -> Result<libc::sigaction, CatchError>
+{
 }
 
 /// The handler, as the system wants it.
@@ -166,3 +182,6 @@ const _: () = {
         at += 1;
     }
 };
+
+#[cfg(test)]
+mod tests;

@@ -36,34 +36,48 @@ impl Refusal {
 
 /// Tells the kernel one entry of a changelist. Once it is refused, the kernel holds nothing for
 /// this file descriptor.
-pub(crate) fn apply(epoll: BorrowedFd<'_>, entry: &Entry) -> Result<(), Refusal> {
+pub(crate) fn apply(epoll: &mut impl Control, entry: &Entry) -> Result<(), Refusal> {
     let Some(EpollOp { op, interest }) = entry.change.op() else {
         return Ok(());
     };
     let event = event(entry.token, interest, entry.change.trigger());
-    tell(epoll, op, entry.fd, event).inspect_err(|_| {
+    let told = tell(epoll, op, entry.fd, event);
+    told.inspect_err(|_| {
         // What was held before would otherwise be reported on, under an interest that nobody has.
         // Mostly there is nothing to delete, and that is as well.
-        _ = sys::epoll_ctl(epoll, Op::Delete, entry.fd, sys::NO_EVENT);
+        _ = epoll.epoll_ctl(Op::Delete, entry.fd, sys::NO_EVENT);
     })
 }
 
 /// Makes one call, and mends it once if it is refused for a reason that can be mended.
 pub(crate) fn tell(
-    epoll: BorrowedFd<'_>,
+    epoll: &mut impl Control,
     op: Op,
     fd: RawFd,
     event: epoll_event,
 ) -> Result<(), Refusal> {
-    let Err(errno) = sys::epoll_ctl(epoll, op, fd, event) else {
+    let Err(errno) = epoll.epoll_ctl(op, fd, event) else {
         return Ok(());
     };
     match recover(op, errno) {
         Recovery::Done => Ok(()),
         Recovery::Fail => Err(Refusal { op, errno }),
-        Recovery::Retry(other) => {
-            sys::epoll_ctl(epoll, other, fd, event).map_err(|errno| Refusal { op: other, errno })
-        }
+        Recovery::Retry(other) => epoll
+            .epoll_ctl(other, fd, event)
+            .map_err(|errno| Refusal { op: other, errno }),
+    }
+}
+
+/// The system call that tells; a test answers in the kernel's place.
+pub(crate) trait Control {
+    /// The error is the `errno`.
+    fn epoll_ctl(&mut self, op: Op, fd: RawFd, event: epoll_event) -> Result<(), i32>;
+}
+
+impl Control for BorrowedFd<'_> {
+    #[inline]
+    fn epoll_ctl(&mut self, op: Op, fd: RawFd, event: epoll_event) -> Result<(), i32> {
+        sys::epoll_ctl(*self, op, fd, event)
     }
 }
 
@@ -87,3 +101,6 @@ pub(crate) const BITS: [(Interest, libc::c_int); 3] = [
     (Interest::WRITE, libc::EPOLLOUT),
     (Interest::CLOSED, libc::EPOLLRDHUP),
 ];
+
+#[cfg(test)]
+mod tests;

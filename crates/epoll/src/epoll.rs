@@ -98,7 +98,7 @@ impl Backend for Epoll {
         trigger: Trigger,
     ) -> Result<(), ControlError> {
         tell(
-            self.epoll.as_fd(),
+            &mut self.epoll.as_fd(),
             Op::Add,
             fd,
             event(token, interest, trigger),
@@ -107,12 +107,13 @@ impl Backend for Epoll {
     }
 
     fn delete(&mut self, fd: RawFd) -> Result<(), ControlError> {
-        tell(self.epoll.as_fd(), Op::Delete, fd, sys::NO_EVENT).map_err(|refusal| refusal.of(fd))
+        tell(&mut self.epoll.as_fd(), Op::Delete, fd, sys::NO_EVENT)
+            .map_err(|refusal| refusal.of(fd))
     }
 
     fn apply(&mut self, changes: &[Entry], reports: &mut Vec<Report>) -> Result<(), WaitError> {
         for entry in changes {
-            if let Err(refusal) = apply(self.epoll.as_fd(), entry) {
+            if let Err(refusal) = apply(&mut self.epoll.as_fd(), entry) {
                 let (token, errno) = (entry.token, refusal.errno);
                 reports.push(Report {
                     token,
