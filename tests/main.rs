@@ -3,6 +3,7 @@
 //! One module a topic. README.md says which test of libevent's each of these answers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod children;
 mod deferred;
 mod edge;
 mod errors;
