@@ -11,6 +11,7 @@
 
 mod alone;
 mod args;
+mod bench;
 mod cargo;
 mod ci;
 mod code;

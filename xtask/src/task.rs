@@ -3,7 +3,7 @@
 
 use crate::step::{Failure, Mode, Verdict};
 use crate::workspace::Workspace;
-use crate::{fuzz, inject, mutants, sanitize, soak};
+use crate::{bench, fuzz, inject, mutants, sanitize, soak};
 
 /// A command of its own.
 #[derive(Debug)]
@@ -20,6 +20,12 @@ pub(crate) struct Task {
 
 /// All tasks.
 pub(crate) const TASKS: &[Task] = &[
+    Task {
+        name: "bench",
+        arguments: "[...]",
+        about: "evloop beside its peers on the same work: a table, a page, the targets",
+        run: bench::run,
+    },
     Task {
         name: "soak",
         arguments: "--minutes N",

@@ -1,0 +1,194 @@
+//! Who is measured: the processes, what starts them, and the C programs that are compiled for it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::plan::Case;
+
+/// A contender that can be started here.
+#[derive(Clone, Debug)]
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    program: PathBuf,
+    /// What stands before the work on the command line.
+    prefix: Vec<String>,
+    env: Option<(&'static str, &'static str)>,
+}
+
+/// In the order of the tables.
+const RUST: &[&str] = &[
+    "evloop",
+    "raw-level",
+    "raw-edge",
+    "mio",
+    "polling",
+    "calloop",
+    "tokio",
+];
+
+/// The name, its source in `c/`, what it links with, its Debian package, its name for pkg-config.
+const C: &[(&str, &str, &str, &str)] = &[
+    ("libevent", "libevent", "event", "libevent-dev"),
+    ("libevent-changelist", "libevent", "event", "libevent-dev"),
+    ("libev", "libev", "ev", "libev-dev"),
+    ("libuv", "libuv", "uv", "libuv1-dev"),
+];
+
+/// All contenders, and the names of Debian packages that are missing for some.
+pub(crate) fn all(out: &Path) -> Result<(Vec<Contender>, Vec<&'static str>), String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let rust = RUST.iter().map(|&name| Contender {
+        name,
+        version: version(name),
+        program: own.clone(),
+        prefix: vec!["runner".to_owned(), name.to_owned()],
+        env: None,
+    });
+    let mut contenders: Vec<_> = rust.collect();
+    let mut missing = Vec::new();
+    for &(name, source, library, package) in C {
+        match compile(out, source, library) {
+            Some(program) => contenders.push(Contender {
+                name,
+                version: debian_version(package),
+                program,
+                prefix: Vec::new(),
+                env: name
+                    .ends_with("changelist")
+                    .then_some(("LIBEVENT_CHANGELIST", "1")),
+            }),
+            None => missing.push(package),
+        }
+    }
+    missing.dedup();
+    Ok((contenders, missing))
+}
+
+/// The program, unless the compiler or the library is not there.
+fn compile(out: &Path, source: &str, library: &str) -> Option<PathBuf> {
+    let code = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("c")
+        .join(format!("{source}.c"));
+    let program = std::path::absolute(out.join(source)).ok()?;
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-o"])
+        .arg(&program)
+        .arg(code)
+        .arg(format!("-l{library}"));
+    let output = cc.output().ok()?;
+    output.status.success().then_some(program)
+}
+
+fn version(name: &str) -> String {
+    let lock = include_str!("../Cargo.lock");
+    let name = if name.starts_with("raw") {
+        "rustix"
+    } else {
+        name
+    };
+    let mut lines = lock
+        .lines()
+        .skip_while(|line| *line != format!("name = \"{name}\""));
+    let version = lines.nth(1).and_then(|line| line.split('"').nth(1));
+    version.map_or_else(String::new, |version| format!("{name} {version}"))
+}
+
+fn debian_version(package: &str) -> String {
+    let mut query = Command::new("dpkg-query");
+    let output = query
+        .args(["-W", "-f", "${Package} ${Version}", package])
+        .output();
+    output.map_or_else(
+        |_| package.to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+/// A contender that is set up for a case, and waits for batches.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Contender {
+    /// Its command for a case, to be run under the tool if there is one.
+    pub(crate) fn command(&self, tool: &[String], case: &Case) -> Command {
+        let program = self.program.display().to_string();
+        let work = &case.work;
+        let args = [
+            work.name.clone(),
+            work.n.to_string(),
+            work.active.to_string(),
+        ];
+        let mut words = tool
+            .iter()
+            .chain([&program])
+            .chain(&self.prefix)
+            .chain(&args);
+        let mut command = Command::new(words.next().expect("the program at least"));
+        command.args(words).envs(self.env);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// Why it has no part in this case.
+    pub(crate) fn start(&self, case: &Case) -> Result<Running, String> {
+        let mut child = self
+            .command(&[], case)
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut running = Running {
+            child,
+            input,
+            output,
+        };
+        let line = running.line()?;
+        match line.strip_prefix("none ") {
+            Some(reason) => Err(reason.to_owned()),
+            None => Ok(running),
+        }
+    }
+}
+
+impl Running {
+    /// Has it do so many operations; nanoseconds each.
+    ///
+    /// # Errors
+    ///
+    /// It ended, or said something else.
+    pub(crate) fn batch(&mut self, ops: u64) -> Result<f64, String> {
+        let input = self.input.as_mut().expect("it is there until the drop");
+        writeln!(input, "{ops}").map_err(|error| error.to_string())?;
+        let line = self.line()?;
+        line.parse().map_err(|_| format!("it said {line:?}"))
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let mut line = String::new();
+        self.output
+            .read_line(&mut line)
+            .map_err(|error| error.to_string())?;
+        if line.is_empty() {
+            return Err("it ended before it answered".to_owned());
+        }
+        Ok(line.trim().to_owned())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Its input ends, and so does it.
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,94 @@
+//! The command line of the driver.
+
+use std::path::PathBuf;
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) is_quick: bool,
+    /// A part of the names of the works wanted.
+    pub(crate) only: Vec<String>,
+    /// The contenders wanted, evloop and the floor always among them.
+    pub(crate) peers: Vec<String>,
+    pub(crate) reps: usize,
+    /// Operations of each batch divided by this, for a smoke test.
+    pub(crate) shrink: u64,
+    pub(crate) counts: bool,
+    pub(crate) out: PathBuf,
+}
+
+const USAGE: &str = "cargo xtask bench [--quick] [--only WORK,...] [--peers NAME,...] [--reps N] [--shrink N] [--no-counts] [--out DIR]";
+
+/// Reads the arguments.
+///
+/// # Errors
+///
+/// A sentence for the caller.
+pub(crate) fn parse(args: &[String]) -> Result<Options, String> {
+    let mut options = Options {
+        is_quick: false,
+        only: Vec::new(),
+        peers: Vec::new(),
+        reps: 0,
+        shrink: 1,
+        counts: true,
+        out: PathBuf::from("target/bench-results"),
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || {
+            args.next()
+                .ok_or_else(|| format!("{arg} needs a value; {USAGE}"))
+        };
+        match arg.as_str() {
+            "--quick" => options.is_quick = true,
+            "--no-counts" => options.counts = false,
+            "--only" => options.only = list(value()?),
+            "--peers" => options.peers = list(value()?),
+            "--out" => options.out = PathBuf::from(value()?),
+            "--reps" => options.reps = positive(value()?)?,
+            "--shrink" => options.shrink = positive(value()?)? as u64,
+            _ => return Err(format!("{arg:?} is not understood; {USAGE}")),
+        }
+    }
+    if options.reps == 0 {
+        options.reps = if options.is_quick { 7 } else { 15 };
+    }
+    Ok(options)
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::to_owned).collect()
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| number > 0);
+    number.ok_or_else(|| format!("{text:?} is not a positive number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Options, String> {
+        parse(
+            &line
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn quick_means_fewer_repetitions() {
+        assert!(parsed("--quick").unwrap().reps < parsed("").unwrap().reps);
+        assert_eq!(parsed("--quick --reps 3").unwrap().reps, 3);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for wrong in ["--reps", "--reps 0", "--reps many", "--fast"] {
+            assert!(parsed(wrong).is_err(), "{wrong}");
+        }
+    }
+}

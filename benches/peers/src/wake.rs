@@ -1,0 +1,65 @@
+//! The other thread of the wake works: it wakes the loop, waits for the answer, and wakes it again.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::work::{self, Work};
+
+/// What wakes the loop, as the contender has it.
+pub(crate) trait Waker: Send + Sync + 'static {
+    fn wake(&self);
+}
+
+impl<F: Fn() + Send + Sync + 'static> Waker for F {
+    fn wake(&self) {
+        self();
+    }
+}
+
+/// The loop's hold on the other thread, which ends when this is dropped.
+pub(crate) struct Other {
+    batches: Sender<u64>,
+    answers: OwnedFd,
+}
+
+impl Other {
+    /// Starts it. The loop is pinned to one processor, the other thread to the same or the next.
+    pub(crate) fn start(work: &Work, waker: Arc<impl Waker>) -> Self {
+        let (batches, wanted) = mpsc::channel::<u64>();
+        let (heard, answers) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
+        let cpu = usize::from(work.name == "wake-other");
+        pin(0);
+        thread::spawn(move || {
+            pin(cpu);
+            for wakes in wanted {
+                for _ in 0..wakes {
+                    waker.wake();
+                    work::read_byte(&heard);
+                }
+            }
+        });
+        Self { batches, answers }
+    }
+
+    /// Has it wake the loop so often.
+    pub(crate) fn begin(&self, wakes: u64) {
+        self.batches.send(wakes).expect("it lives as long as this");
+    }
+
+    /// Tells it that the loop is awake.
+    pub(crate) fn answer(&self) {
+        work::write_byte(&self.answers);
+    }
+}
+
+fn pin(cpu: usize) {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    // Where there is no such processor the kernel chooses.
+    let _ = sched_setaffinity(None, &set);
+}

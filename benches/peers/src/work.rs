@@ -1,0 +1,111 @@
+//! What every contender is given: the work's name and size, pipes, and a stopwatch.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// One measured batch: so many operations, answered by nanoseconds an operation.
+pub(crate) type Batch = Box<dyn FnMut(u64) -> f64>;
+
+/// A contender's batch for a work, or why it has none.
+pub(crate) type Offer = Result<Batch, &'static str>;
+
+/// A work load and its size.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) name: String,
+    /// Sources or timers.
+    pub(crate) n: usize,
+    /// How many of them are active at a time.
+    pub(crate) active: usize,
+}
+
+/// A pipe's reading end, and the writing end of the pipe after it.
+pub(crate) struct Link {
+    pub(crate) reader: OwnedFd,
+    pub(crate) writer: OwnedFd,
+}
+
+/// The answer of a contender that cannot do a work at all.
+pub(crate) const NO_TIMERS: &str = "it has no timers";
+pub(crate) const NO_SIGNALS: &str = "it has no signals";
+pub(crate) const NO_LEVEL: &str = "its sources are edge-triggered only";
+pub(crate) const NOT_WRITTEN: &str = "not measured yet";
+
+/// A ring of pipes that all can be read without blocking; no byte is in it yet.
+pub(crate) fn ring(n: usize) -> Vec<Link> {
+    raise_fd_limit();
+    let pipes = (0..n).map(|_| {
+        pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).expect("a pipe; see `ulimit -n`")
+    });
+    let (readers, mut writers): (Vec<_>, Vec<_>) = pipes.unzip();
+    writers.rotate_left(1);
+    let links = readers.into_iter().zip(writers);
+    links
+        .map(|(reader, writer)| Link { reader, writer })
+        .collect()
+}
+
+/// Puts `active` bytes into the ring, evenly.
+pub(crate) fn prime(ring: &[Link], active: usize) {
+    for at in 0..active {
+        write_byte(&ring[at * ring.len() / active].writer);
+    }
+}
+
+impl Link {
+    /// The payload: one read, one write.
+    pub(crate) fn pass_on(&self) {
+        pass_on(&self.reader, &self.writer);
+    }
+}
+
+pub(crate) fn pass_on(reader: &OwnedFd, writer: &OwnedFd) {
+    read_byte(reader);
+    write_byte(writer);
+}
+
+pub(crate) fn read_byte(reader: &OwnedFd) {
+    let mut byte = [0; 1];
+    rustix::io::read(reader, &mut byte).expect("it was reported ready");
+}
+
+pub(crate) fn write_byte(writer: &OwnedFd) {
+    rustix::io::write(writer, b"e").expect("a pipe has room for a byte");
+}
+
+/// Nanoseconds that `run` takes.
+pub(crate) fn timed(run: impl FnOnce()) -> f64 {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    let start = Instant::now();
+    run();
+    start.elapsed().as_secs_f64() * 1e9
+}
+
+/// The `at`th of many timeouts, in no order, from one second to an hour.
+pub(crate) fn timeout(at: usize) -> Duration {
+    let mixed = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    Duration::from_millis(1_000 + mixed % 3_600_000)
+}
+
+/// The `at`th of many timeouts that are over in a millisecond.
+pub(crate) fn short_timeout(at: usize) -> Duration {
+    Duration::from_micros(timeout(at).as_secs() % 1000)
+}
+
+/// Waits until every [`short_timeout`] is over.
+pub(crate) fn until_due() {
+    std::thread::sleep(Duration::from_millis(3));
+}
+
+fn raise_fd_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // Where it is refused, making the pipes says so.
+    let _ = setrlimit(Resource::Nofile, raised);
+}
