@@ -48,8 +48,9 @@ pub trait World: fmt::Debug {
 
 /// How a loop is woken.
 ///
-/// No file is behind it, so a backend of a [`World`] looks at it during a wait: when it has been rung
-/// the wait is over, whatever there is to report.
+/// No file is behind it, so a backend of a [`World`] looks at it during a wait: when it is rung the wait
+/// is over, whatever there is to report. One that was rung before is the loop's to know of, which then
+/// does not block.
 pub trait Bell: fmt::Debug {
     /// Wakes the loop.
     fn wake(&self);

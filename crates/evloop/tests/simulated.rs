@@ -94,6 +94,20 @@ fn remote_wakes_a_simulated_wait() {
 }
 
 #[test]
+fn wakeup_that_comes_before_the_wait_is_not_lost() {
+    let sim = Sim::new(1);
+    let mut events = built(&sim);
+    let remote = events.remote();
+    // The loop is awake, so nothing is written that could end the wait that follows.
+    events
+        .timer(SECOND)
+        .add(move |_| remote.exit().unwrap())
+        .unwrap();
+    let outcome = events.run_mode(Mode::StayOnEmpty, &mut 0).unwrap();
+    assert_eq!((outcome, sim.now_ns()), (Outcome::Exit, 1_000_000_000));
+}
+
+#[test]
 fn wait_that_nothing_can_end_is_an_error() {
     let sim = Sim::new(1);
     let mut events = built(&sim);

@@ -148,6 +148,7 @@ impl State {
     fn begin_wait(&mut self, set: SetId, changes: &[Entry], reports: &mut Vec<Report>) -> bool {
         self.counts.waits += 1;
         self.is_interrupted = false;
+        self.was_woken = self.signals.is_woken();
         let reported = reports.len();
         for entry in changes {
             self.apply(set, entry, reports);
@@ -202,7 +203,9 @@ impl State {
         set: SetId,
         until_ns: Option<u64>,
     ) -> Result<Option<Action>, WaitError> {
-        let is_cut = self.is_interrupted || self.signals.is_woken();
+        // A wakeup from before the wait writes nothing that would end it: the loop was to know.
+        let is_woken = !self.was_woken && self.signals.is_woken();
+        let is_cut = self.is_interrupted || is_woken;
         let is_over = is_cut || !self.kernel.settle(set).is_empty();
         // What happens at this very moment still happens.
         let over_ns = is_over.then(|| self.timeline.now_ns());

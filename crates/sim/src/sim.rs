@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) counts: Counts,
     /// Whether the wait in progress was interrupted.
     pub(crate) is_interrupted: bool,
+    /// Whether the loop had been woken before that wait.
+    pub(crate) was_woken: bool,
     /// When the last wait began, and how many have begun then.
     pub(crate) standstill: (u64, u32),
     pub(crate) faults: FaultPlan,
@@ -96,6 +98,7 @@ impl Sim {
             disorder: Disorder::none(),
             counts: Counts::default(),
             is_interrupted: false,
+            was_woken: false,
             standstill: (0, 0),
             faults: FaultPlan::default(),
             signals: Signals::default(),
