@@ -39,6 +39,10 @@ impl Default for Priority {
 }
 
 /// What an event waits for, apart from its timeout.
+///
+/// # Compared with libevent
+///
+/// The file descriptor, or the signal's number in its place, and the `EV_` flags of an `event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Readiness of a file descriptor.

@@ -9,6 +9,10 @@ use crate::event::{Event, Kind, Priority, State};
 use crate::slab::EventId;
 
 /// What can be told of one event.
+///
+/// # Compared with libevent
+///
+/// What `event_get_assignment` and `event_pending` tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventInfo {

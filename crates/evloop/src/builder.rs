@@ -15,6 +15,10 @@ use crate::error::NewError;
 use crate::event_loop::EventLoop;
 
 /// A kernel mechanism that a loop can wait by.
+///
+/// # Compared with libevent
+///
+/// What `event_get_supported_methods` lists, and `event_config_avoid_method` rules out, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mechanism {
@@ -71,6 +75,10 @@ impl Default for Builder {
 
 impl Builder {
     /// What [`EventLoop::new`] makes.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_config_new`. A builder is a value like others, and needs no `event_config_free`.
     pub const fn new() -> Self {
         let choice = Choice {
             mechanism: None,

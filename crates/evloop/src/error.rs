@@ -12,6 +12,10 @@ use evloop_pipe::PipeError;
 use evloop_signals::Signal;
 
 /// A loop could not be made. See [`EventLoop::new`](crate::EventLoop::new).
+///
+/// # Compared with libevent
+///
+/// `event_base_new` returns a null pointer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NewError {
@@ -59,6 +63,10 @@ impl Error for NewError {
 }
 
 /// An event could not be added, or its interest not be changed. Nothing has changed.
+///
+/// # Compared with libevent
+///
+/// `event_add` returns -1.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AddError {
@@ -168,6 +176,10 @@ impl<F> Error for InsertError<F> {
 }
 
 /// An event could not be deleted or removed.
+///
+/// # Compared with libevent
+///
+/// `event_del` returns -1.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RemoveError {
@@ -235,6 +247,10 @@ impl Error for IntoSourceError {
 
 /// A run could not be begun, or could not go on. The events are all there, and what was active
 /// still is; another run can be begun.
+///
+/// # Compared with libevent
+///
+/// `event_base_loop` returns -1.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {

@@ -39,6 +39,10 @@ pub struct NewEvent<'a, S, W> {
 }
 
 /// [`NewEvent`] of a source.
+///
+/// # Compared with libevent
+///
+/// An `event` with `EV_READ`, `EV_WRITE` or `EV_CLOSED`.
 #[derive(Debug)]
 pub struct Io<F> {
     source: F,
@@ -49,22 +53,42 @@ pub struct Io<F> {
 }
 
 /// [`NewEvent`] of a timer.
+///
+/// # Compared with libevent
+///
+/// What `evtimer_assign` makes.
 #[derive(Debug)]
 pub struct Timer(());
 
 /// [`NewEvent`] of a signal.
+///
+/// # Compared with libevent
+///
+/// What `evsignal_assign` makes, which is persistent.
 #[derive(Debug)]
 pub struct Catch(Signal);
 
 /// [`NewEvent`] of nothing but activation.
+///
+/// # Compared with libevent
+///
+/// What `evuser_new` makes.
 #[derive(Debug)]
 pub struct User(());
 
 /// [`NewEvent`] of the moment before each wait.
+///
+/// # Compared with libevent
+///
+/// What `evwatch_prepare_new` makes.
 #[derive(Debug)]
 pub struct Prepare(());
 
 /// [`NewEvent`] of the moment after each wait.
+///
+/// # Compared with libevent
+///
+/// What `evwatch_check_new` makes.
 #[derive(Debug)]
 pub struct Check(());
 

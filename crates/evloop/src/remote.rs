@@ -114,6 +114,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_add` from another thread, which takes the base's lock.
     pub fn add(&self, id: EventId) -> Result<Reply<Result<(), AddError>>, LoopGone> {
         self.call(move |events| events.add(id))
     }
@@ -123,6 +127,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_del_noblock` from another thread. See [`Remote::delete_and_wait`] for `event_del`.
     pub fn delete(&self, id: EventId) -> Result<Reply<Result<(), RemoveError>>, LoopGone> {
         self.call(move |events| events.delete(id))
     }
@@ -132,6 +140,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_free` from another thread.
     pub fn remove(&self, id: EventId) -> Result<Reply<Result<(), RemoveError>>, LoopGone> {
         self.call(move |events| events.remove(id))
     }
@@ -141,6 +153,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_active` from another thread.
     pub fn activate(
         &self,
         id: EventId,
@@ -154,6 +170,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_add` with a time, and `event_remove_timer` for `None`, from another thread.
     pub fn set_timeout(
         &self,
         id: EventId,
@@ -167,6 +187,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped. What the command comes to is in the reply.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_priority_set` from another thread, which fails while the event is active.
     pub fn set_priority(
         &self,
         id: EventId,
@@ -182,6 +206,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopexit` from another thread.
     pub fn exit(&self) -> Result<(), LoopGone> {
         self.shared.post(Box::new(|events| events.exit()))?;
         Ok(())
@@ -192,6 +220,10 @@ impl<S> Remote<S> {
     /// # Errors
     ///
     /// [`LoopGone`] if the loop was dropped.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_loopbreak` from another thread. There it is lost before the run.
     pub fn break_loop(&self) -> Result<(), LoopGone> {
         self.shared.post_break(Box::new(|_| ()))
     }

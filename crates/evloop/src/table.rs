@@ -10,6 +10,10 @@ use crate::event_loop::EventLoop;
 use crate::inspect::Snapshot;
 
 /// The events of a loop, to be printed: [`EventLoop::table`].
+///
+/// # Compared with libevent
+///
+/// What `event_base_dump_events` writes to a `FILE`.
 #[derive(Debug)]
 pub struct Table<'a, S> {
     pub(crate) events: &'a EventLoop<S>,
