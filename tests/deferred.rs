@@ -7,9 +7,11 @@ use std::rc::Rc;
 
 use evloop::{EventId, Interest, Priority, Ready, RemoveError, Signal};
 
-use crate::support::clock::DAY;
+use crate::support::clock::{DAY, ms};
 use crate::support::files::{is_open, sockets, with_input};
-use crate::support::trace::{Loop, NOBODY, Trace, io, line, look, new_loop, run_out, timer, user};
+use crate::support::trace::{
+    Loop, NOBODY, Trace, io, line, look, new_loop, run_out, timer, user, wait,
+};
 
 #[test]
 fn deferred_closures_run_once_in_their_order() {
@@ -30,6 +32,22 @@ fn closure_deferred_in_a_callback_runs_in_the_same_turn() {
         cx.events.defer(|cx| cx.state.push("inner".to_owned()));
     });
     assert_eq!(look(&mut events), ["outer", "inner"]);
+}
+
+/// Whether it was deferred before the run, or for the turn that comes.
+#[test]
+fn deferred_closure_lets_no_wait_come_before_it() {
+    let mut events = new_loop();
+    events.timer(ms(1000)).add(timer("timer")).unwrap();
+    let watcher = events.prepare().persist();
+    watcher
+        .add(|cx, wait| cx.state.push(format!("{wait:?}")))
+        .unwrap();
+    events.defer(|cx| cx.state.push("deferred".to_owned()));
+    assert_eq!(wait(&mut events), ["Some(0ns)", "deferred"]);
+    let user = events.user().add(user("later")).unwrap();
+    events.activate_later(user, Ready::READ).unwrap();
+    assert_eq!(wait(&mut events), ["Some(0ns)", "later READ"]);
 }
 
 #[test]

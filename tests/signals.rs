@@ -1,6 +1,6 @@
 //! Signals: caught by a loop, told with their count, given back as they were.
 
-use evloop::{Interest, Mode, Outcome, Priority, Signal};
+use evloop::{Interest, Mode, Outcome, Priority, Ready, Signal};
 use rustix::process::{getpid, kill_process};
 
 use crate::support::clock::{DAY, ms};
@@ -281,13 +281,40 @@ fn signal_with_a_timeout_hears_of_it_and_goes_on() {
     );
 }
 
+/// The signal, and the expiry of its timeout, have made the event active already.
+#[test]
+fn timeout_that_is_taken_away_leaves_the_signals_that_came() {
+    in_own_process(
+        "signals::timeout_that_is_taken_away_leaves_the_signals_that_came",
+        || {
+            for timeout in [DAY, ms(0)] {
+                let mut events = new_loop();
+                let event = events.signal(Signal::USR1).persist().timeout(timeout);
+                let id = event.add(signal("USR1")).unwrap();
+                let urgent = events.user().priority(Priority::MOST_URGENT);
+                let urgent = urgent.add(move |cx, _| {
+                    let active = cx.events.info(id).unwrap().active.unwrap();
+                    assert!(active.contains(Ready::SIGNAL));
+                    cx.events.set_timeout(id, None).unwrap();
+                });
+                events.activate(urgent.unwrap(), Ready::READ).unwrap();
+                raise(Signal::USR1);
+                raise(Signal::USR1);
+                assert_eq!(look(&mut events), ["USR1 x2"]);
+                raise(Signal::USR1);
+                assert_eq!(look(&mut events), ["USR1 x1"]);
+            }
+        },
+    );
+}
+
 #[test]
 fn signal_activated_by_hand_was_not_caught() {
     in_own_process("signals::signal_activated_by_hand_was_not_caught", || {
         let mut events = new_loop();
         let event = events.signal(Signal::USR1).persist();
         let id = event.add(signal("USR1")).unwrap();
-        events.activate(id, evloop::Ready::SIGNAL).unwrap();
+        events.activate(id, Ready::SIGNAL).unwrap();
         assert_eq!(look(&mut events), ["USR1 x0"]);
         events.activate_signal(Signal::USR1);
         events.activate_signal(Signal::USR2);
