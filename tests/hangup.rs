@@ -13,6 +13,7 @@ use crate::support::clock::{DAY, ms};
 use crate::support::files::{
     for_several, pipes, put, reset, shut_down_writing, sockets, take, tcp,
 };
+use crate::support::process::close;
 use crate::support::setting::has_edges;
 use crate::support::setting::make;
 use crate::support::trace::{NOBODY, Trace, io, look, new_loop, run_out, timer, wait};
@@ -50,7 +51,7 @@ fn closing_is_told_however_it_was_asked_for() {
                 event.add(io("event")).unwrap();
                 assert_eq!(look(&mut events), NOBODY);
                 let _far = if is_close {
-                    drop(far);
+                    close(far);
                     None
                 } else {
                     far.shutdown(Shutdown::Write).unwrap();
@@ -99,7 +100,7 @@ fn hang_up_reaches_every_event_as_itself() {
         let event = events.io(Rc::clone(&near), interest);
         event.add(io(name)).unwrap();
     }
-    drop(far);
+    close(far);
     assert_eq!(
         look(&mut events),
         [
@@ -148,7 +149,7 @@ fn writer_of_a_pipe_without_a_reader_is_told_of_the_error() {
         let event = events.io(Rc::clone(&writer), interest);
         event.add(io(name)).unwrap();
     }
-    drop(reader);
+    close(reader);
     assert_eq!(run_out(&mut events), ["writer WRITE|ERROR", "closed ERROR"]);
 }
 
@@ -180,7 +181,7 @@ fn end_of_a_pipe_is_a_hang_up() {
     let event = events.io(reader, Interest::READ).persist();
     let id = event.add(io("reader")).unwrap();
     put(&writer, b"x");
-    drop(writer);
+    close(writer);
     assert_eq!(look(&mut events), ["reader READ|HANGUP"]);
     assert_eq!(take(events.source::<PipeReader>(id).unwrap()), b"x");
     assert_eq!(look(&mut events), ["reader HANGUP"]);
@@ -202,7 +203,7 @@ fn peer_that_closed_wakes_the_writer() {
             }
         })
         .unwrap();
-    drop(far);
+    close(far);
     assert_eq!(run_out(&mut events), ["gone"]);
 }
 
@@ -233,7 +234,7 @@ fn hang_up_of_a_paused_source_does_not_spin() {
     let event = events.io(near, Interest::READ).persist();
     let id = event.add(io("paused")).unwrap();
     events.set_interest(id, Interest::empty()).unwrap();
-    drop(far);
+    close(far);
     assert!(waits_of_20_ms(&mut events) <= FEW);
     assert_eq!(events.stats().quenched, 1);
     // It is told when it asks again.
@@ -249,7 +250,7 @@ fn hang_up_of_a_source_whose_event_was_deleted_does_not_spin() {
     let id = event.add(io("deleted")).unwrap();
     assert_eq!(look(&mut events), NOBODY);
     events.delete(id).unwrap();
-    drop(far);
+    close(far);
     assert!(waits_of_20_ms(&mut events) <= FEW);
     events.add(id).unwrap();
     assert_eq!(look(&mut events), ["deleted READ|HANGUP"]);
@@ -261,7 +262,7 @@ fn source_that_was_added_paused_does_not_spin() {
     let mut events = new_loop();
     let event = events.io(near, Interest::empty()).persist();
     event.add(io("paused")).unwrap();
-    drop(far);
+    close(far);
     assert!(waits_of_20_ms(&mut events) <= FEW);
 }
 
@@ -272,7 +273,7 @@ fn error_on_a_pipe_costs_no_turn_without_a_callback() {
     let mut events = new_loop();
     let event = events.io(writer, Interest::CLOSED).persist();
     event.add(io("closed")).unwrap();
-    drop(reader);
+    close(reader);
     for _ in 0..10 {
         let before = events.stats().waits;
         assert_eq!(look(&mut events), ["closed ERROR"]);
@@ -289,7 +290,7 @@ fn edge_triggered_hang_up_is_told_once() {
     let mut events = new_loop();
     let event = events.io(near, Interest::CLOSED).edge().persist();
     event.add(io("closed")).unwrap();
-    drop(far);
+    close(far);
     assert_eq!(look(&mut events), ["closed CLOSED|HANGUP"]);
     assert_eq!(look(&mut events), NOBODY);
     events.timer(ms(0)).add(timer("alive")).unwrap();

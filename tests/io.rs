@@ -12,6 +12,7 @@ use rustix::io::dup;
 use crate::support::files::{
     fill, for_several, number, pipes, put, sockets, take, tcp, with_input,
 };
+use crate::support::process::close;
 use crate::support::process::in_own_process;
 use crate::support::setting::make;
 use crate::support::trace::{Loop, NOBODY, Trace, io, look, new_loop, run_out, wait};
@@ -49,7 +50,7 @@ fn one_shot_reads_up_to_the_end_when_its_callback_adds_it_again() {
     assert_eq!(wait(&mut events), ["hello"]);
     put(&far, b"again");
     assert_eq!(wait(&mut events), ["again"]);
-    drop(far);
+    close(far);
     assert_eq!(run_out(&mut events), [""]);
     assert_eq!(events.len(), 0);
 }
@@ -91,7 +92,7 @@ fn reader_is_not_ready_before_there_is_input() {
     let reader = events.io(near, Interest::READ).persist();
     reader.add(io("reader")).unwrap();
     assert_eq!(look(&mut events), NOBODY);
-    drop(far);
+    close(far);
     assert_eq!(look(&mut events), ["reader READ|HANGUP"]);
 }
 
@@ -111,7 +112,7 @@ fn writer_is_not_ready_while_the_pipe_is_full() {
     assert_eq!(look(&mut events), ["writer WRITE"]);
     fill(events.source::<std::io::PipeWriter>(id).unwrap());
     assert_eq!(look(&mut events), NOBODY);
-    drop(reader);
+    close(reader);
     assert_eq!(look(&mut events), ["writer ERROR"]);
 }
 
@@ -240,7 +241,7 @@ fn data_then_the_end_each_wake_the_reader() {
         .unwrap();
     put(&far, b"test string");
     assert_eq!(wait(&mut events), ["11 bytes"]);
-    drop(far);
+    close(far);
     assert_eq!(run_out(&mut events), ["0 bytes"]);
 }
 

@@ -7,7 +7,7 @@
 use std::env;
 use std::io::Write;
 use std::process::{Command, ExitStatus, Output, Stdio, exit};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -75,12 +75,14 @@ pub(crate) fn as_inside(command: &mut Command) -> &mut Command {
 
 /// What a command wrote until it ended, or was killed because it did not.
 pub(crate) fn output(command: &mut Command) -> Output {
+    let starting = STARTING.lock();
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    drop(starting);
     let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
     let (ended, end) = mpsc::channel();
     let waiter = thread::spawn(move || {
@@ -93,6 +95,17 @@ pub(crate) fn output(command: &mut Command) -> Output {
     }
     waiter.join().unwrap().unwrap()
 }
+
+/// Closes a file so that it is closed on return. A child that another test starts has a copy of every
+/// file until it executes its program: meanwhile nobody would hear that one was closed.
+pub(crate) fn close<F>(file: F) {
+    let _nobody_starts = STARTING.lock();
+    drop(file);
+}
+
+/// Held while a child is started, until it executes its program. That nothing panics in there but
+/// what fails the test anyway makes poison of no account.
+static STARTING: Mutex<()> = Mutex::new(());
 
 /// Set in the process that runs the scenario.
 const INSIDE: &str = "EVLOOP_TESTS_SCENARIO";
