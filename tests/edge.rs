@@ -6,13 +6,13 @@ use std::rc::Rc;
 use evloop::{AddError, EventId, Interest};
 
 use crate::support::files::{for_several, is_nonblocking, put, sockets, take, with_input};
-use crate::support::setting::has_edges;
+use crate::support::setting::{NO_EDGES, has_edges, skipped};
 use crate::support::trace::{Loop, NOBODY, io, look, new_loop};
 
 #[test]
 fn edge_is_told_once_for_what_is_there_and_once_for_what_comes() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, far) = with_input();
     let mut events = new_loop();
@@ -39,7 +39,7 @@ fn level_is_told_as_long_as_it_holds() {
 #[test]
 fn adding_again_asks_for_the_edge_again() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, _far) = with_input();
     let mut events = new_loop();
@@ -57,7 +57,7 @@ fn adding_again_asks_for_the_edge_again() {
 #[test]
 fn one_shot_that_adds_itself_in_its_callback_asks_again() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, _far) = with_input();
     let mut events = new_loop();
@@ -76,7 +76,7 @@ fn one_shot_that_adds_itself_in_its_callback_asks_again() {
 #[test]
 fn second_edge_event_of_a_ready_source_gets_its_edge() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, _far) = {
         let (near, far) = for_several();
@@ -98,7 +98,7 @@ fn second_edge_event_of_a_ready_source_gets_its_edge() {
 #[test]
 fn new_interest_of_an_edge_event_gets_its_edge() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, _far) = sockets();
     let mut events = new_loop();
@@ -115,7 +115,7 @@ fn new_interest_of_an_edge_event_gets_its_edge() {
 #[test]
 fn writer_stays_edge_triggered_when_the_reader_of_its_source_goes() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, far) = for_several();
     put(&far, b"x");
@@ -143,7 +143,7 @@ fn refused(result: Result<EventId, evloop::InsertError<Rc<std::os::unix::net::Un
 #[test]
 fn level_and_edge_do_not_mix_on_one_source() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, far) = for_several();
     put(&far, b"x");
@@ -167,7 +167,7 @@ fn level_and_edge_do_not_mix_on_one_source() {
 #[test]
 fn refused_source_keeps_its_flags() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, _far) = for_several();
     let mut events = new_loop();
@@ -187,7 +187,7 @@ fn refused_source_keeps_its_flags() {
 #[test]
 fn trigger_may_change_while_a_source_has_no_event() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, far) = for_several();
     put(&far, b"x");
@@ -211,7 +211,7 @@ fn trigger_may_change_while_a_source_has_no_event() {
 #[test]
 fn paused_event_does_not_hold_its_source_to_a_trigger() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, far) = for_several();
     put(&far, b"x");

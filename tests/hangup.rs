@@ -14,8 +14,8 @@ use crate::support::files::{
     for_several, pipes, put, reset, shut_down_writing, sockets, take, tcp,
 };
 use crate::support::process::close;
-use crate::support::setting::has_edges;
 use crate::support::setting::make;
+use crate::support::setting::{NO_EDGES, has_edges, skipped};
 use crate::support::trace::{NOBODY, Trace, io, look, new_loop, run_out, timer, wait};
 
 #[test]
@@ -284,7 +284,7 @@ fn error_on_a_pipe_costs_no_turn_without_a_callback() {
 #[test]
 fn edge_triggered_hang_up_is_told_once() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, far) = sockets();
     let mut events = new_loop();

@@ -21,18 +21,11 @@ use crate::support::process::{
 };
 use crate::support::raw::raise;
 use crate::support::setting::make;
-use crate::support::setting::{has_edges, is_coalesced};
+use crate::support::setting::{has_edges, is_coalesced, skipped};
 use crate::support::status::{reads_and_writes, until_it_blocks};
 use crate::support::trace::{Loop, NOBODY, io, look, new_loop, signal, timer, wait};
 
 const ROUNDS: u64 = 100;
-
-/// A test that needs what this machine does not have says so, past the runner that swallows what
-/// tests print.
-fn skipped(reason: &str) {
-    let line = format!("skipped: {reason}\n");
-    stderr().write_all(line.as_bytes()).unwrap();
-}
 
 /// Input comes, is read, and the next is waited for.
 struct Echo {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::setting::is_held;
+use super::setting::{NOTHING_HELD, is_held, skipped};
 
 /// Runs a scenario in a process of its own; `test` is the whole name of the test that calls this.
 ///
@@ -40,6 +40,8 @@ pub(crate) fn in_own_process(test: &str, scenario: impl FnOnce()) {
 pub(crate) fn in_own_process_if_held(test: &str, scenario: impl FnOnce()) {
     if is_held() {
         in_own_process(test, scenario);
+    } else {
+        skipped(NOTHING_HELD);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the whole suite runs on, three times over: once an executable.
 
-use std::env;
+use std::io::{Write, stderr};
 
 use evloop::{AddError, Builder, EventLoop, Interest, Mechanism};
 
@@ -66,3 +66,12 @@ pub(crate) fn is_coalesced() -> bool {
 pub(crate) fn is_held() -> bool {
     setting() != Setting::Poll
 }
+
+/// Says that a test has nothing to test here, and why.
+pub(crate) fn skipped(reason: &str) {
+    let line = format!("skipped: {reason}\n");
+    stderr().write_all(line.as_bytes()).unwrap();
+}
+
+pub(crate) const NO_EDGES: &str = "poll knows no edges";
+pub(crate) const NOTHING_HELD: &str = "poll is told everything with each wait";

@@ -11,7 +11,7 @@ use super::beside::{run_beside, until_it_waits_for_somebody};
 use crate::support::clock::{DAY, ms, now};
 use crate::support::files::sockets;
 use crate::support::raw::closed;
-use crate::support::setting::{has_edges, make};
+use crate::support::setting::{NO_EDGES, has_edges, make, skipped};
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{NOBODY, Trace, io, new_loop, run_out, user};
 
@@ -122,7 +122,7 @@ fn refusal_of_the_kernel_reaches_who_posted() {
 #[test]
 fn event_that_does_not_fit_is_refused_to_who_posted() {
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     let (near, _far) = sockets();
     let near = std::rc::Rc::new(near);

@@ -13,7 +13,7 @@ use evloop::{Mode, Outcome, Remote};
 use super::beside::run_beside;
 use crate::support::clock::{DAY, ms};
 use crate::support::process::in_own_process;
-use crate::support::setting::{has_edges, make};
+use crate::support::setting::{NO_EDGES, has_edges, make, skipped};
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{new_loop, run_out};
 
@@ -101,7 +101,7 @@ fn loop_that_is_awake_is_not_written_to() {
 fn loop_that_sleeps_is_written_to_once() {
     // What is written is counted by what is left to be read.
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     in_own_process(
         "threads::wakeups::loop_that_sleeps_is_written_to_once",
@@ -128,7 +128,7 @@ fn loop_that_sleeps_is_written_to_once() {
 fn flood_of_posts_takes_no_more_writes_than_waits() {
     // What is written is counted by what is left to be read.
     if !has_edges() {
-        return;
+        return skipped(NO_EDGES);
     }
     in_own_process(
         "threads::wakeups::flood_of_posts_takes_no_more_writes_than_waits",
