@@ -211,3 +211,20 @@ fn events_of_a_source_can_be_activated_by_its_number() {
     let rest: Trace = look(&mut events);
     assert_eq!(rest, ["both WRITE"]);
 }
+
+#[test]
+fn timeout_is_activated_by_number_beside_all_else() {
+    let (near, _far) = sockets();
+    let near = Rc::new(near);
+    let mut events = new_loop();
+    let reader = events.io(Rc::clone(&near), Interest::READ).persist();
+    reader.add(io("reader")).unwrap();
+    let timed = events.io(Rc::clone(&near), Interest::READ).persist();
+    timed.timeout(DAY).add(io("timed")).unwrap();
+
+    let number = std::os::fd::AsFd::as_fd(&*near);
+    events.activate_fd(number, Ready::READ | Ready::TIMEOUT);
+    assert_eq!(look(&mut events), ["reader READ", "timed READ|TIMEOUT"]);
+    events.activate_fd(number, Ready::TIMEOUT);
+    assert_eq!(look(&mut events), ["timed TIMEOUT"]);
+}
