@@ -6,7 +6,7 @@ use std::thread;
 use evloop::{Mode, Outcome, Ready};
 
 use super::beside::run_beside;
-use crate::support::clock::{DAY, ms};
+use crate::support::clock::{DAY, ms, now};
 use crate::support::setting::make;
 use crate::support::status::until_it_blocks;
 use crate::support::trace::{Loop, NOBODY, Trace, new_loop, run, timer, user};
@@ -92,6 +92,23 @@ fn loop_that_sleeps_is_woken_to_end() {
     }
 }
 
+/// The loop sleeps, and would for a day.
+#[test]
+fn exit_after_a_time_can_be_asked_for_from_elsewhere() {
+    let mut events = new_loop();
+    events.timer(DAY).add(timer("tomorrow")).unwrap();
+    let mut trace = Trace::new();
+    let (outcome, asked) = run_beside(&mut events, Mode::UntilEmpty, &mut trace, |remote, its| {
+        until_it_blocks(its);
+        let asked = now();
+        let command = remote.call(|events| events.exit_after(ms(2))).unwrap();
+        command.wait().unwrap();
+        asked
+    });
+    assert!(now() >= asked + ms(2));
+    assert_eq!((outcome, trace), (Outcome::Exit, Trace::new()));
+}
+
 #[test]
 fn what_is_asked_before_the_run_ends_it() {
     for expected in [Outcome::Break, Outcome::Exit] {
@@ -162,9 +179,9 @@ fn timers_of_many_threads_all_fire() {
                 scope.spawn(move || {
                     for _ in 0..TIMERS {
                         let timer = remote.call(|events| {
-                            let at = crate::support::clock::now() + ms(3);
+                            let at = now() + ms(3);
                             events.timer(ms(3)).add(move |cx| {
-                                assert!(crate::support::clock::now() >= at);
+                                assert!(now() >= at);
                                 *cx.state += 1;
                             })
                         });
