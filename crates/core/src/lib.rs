@@ -133,6 +133,7 @@ pub use crate::run::{Limits, Mode, Outcome};
 pub use crate::slab::EventId;
 pub use crate::stats::{LATE, Peak, Peaks, Stats};
 pub use crate::step::{Activation, Step};
+pub use crate::timeout::Missed;
 pub use crate::verify::Defect;
 
 /// The loop: its events, what they wait for, and where in the turn it is.
@@ -169,6 +170,7 @@ pub struct Core<T> {
     /// Callbacks that had run when this run began.
     ran_before: u64,
     limits: Limits,
+    missed: Missed,
     /// The limits limit something.
     is_limited: bool,
     /// How many callbacks in a row went ahead of something less urgent.
@@ -215,6 +217,7 @@ impl<T> Core<T> {
             requests: Requests::default(),
             ran_before: 0,
             limits: Limits::NONE,
+            missed: Missed::Skipped,
             is_limited: false,
             overtakes: 0,
             yielded_to: Priority::MOST_URGENT,

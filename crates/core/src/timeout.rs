@@ -11,7 +11,26 @@ use crate::event::State;
 use crate::slab::EventId;
 use crate::stats::LATE_NS;
 
+/// What becomes of a persistent timeout that expired so late that the next should have expired too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missed {
+    /// It goes on at the times at which it would have expired, without those that were missed.
+    #[default]
+    Skipped,
+    /// It begins anew: the next expires a whole interval from now.
+    Forgotten,
+}
+
 impl<T> Core<T> {
+    /// Says what becomes of the ticks that a persistent timeout misses, from now on.
+    ///
+    /// # Compared with libevent
+    ///
+    /// libevent knows [`Missed::Forgotten`] alone.
+    pub const fn set_missed(&mut self, missed: Missed) {
+        self.missed = missed;
+    }
+
     /// Changes an event's timeout. If it is pending the new one runs from now, and it is active
     /// no more for the old one. `None` takes the timeout away. `now` is as for [`Core::add`].
     ///
@@ -140,7 +159,14 @@ impl<T> Core<T> {
             let event = &mut self.events[slot];
             match event.timeout_ns() {
                 Some(interval_ns) if event.state.contains(State::PERSISTENT) => {
-                    let from_ns = last_tick(deadline_ns, interval_ns, self.now_ns);
+                    let from_ns = match self.missed {
+                        Missed::Skipped => last_tick(deadline_ns, interval_ns, self.now_ns),
+                        Missed::Forgotten if late_ns < interval_ns => deadline_ns,
+                        // Of nothing, it is due again in the next turn and not in this one.
+                        Missed::Forgotten => {
+                            self.now_ns.saturating_add(u64::from(interval_ns == 0))
+                        }
+                    };
                     self.rearm(timer, interval_ns, from_ns);
                 }
                 _ => {

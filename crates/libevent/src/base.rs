@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evloop_catcher::ForkStamp;
-use evloop_core::{Core, EventId, Kind, Spec};
+use evloop_core::{Core, EventId, Kind, Missed, Spec};
 use libc::timeval;
 
 use crate::abi::{BASE_NOLOCK, Event, EventCallback};
@@ -105,8 +105,10 @@ pub(crate) struct Counts {
 
 impl State {
     fn new(mechanism: Mechanism) -> Self {
+        let mut core = Core::new();
+        core.set_missed(Missed::Forgotten);
         Self {
-            core: Core::new(),
+            core,
             stamp: ForkStamp::new(),
             runner: None,
             kernel: Some(Box::new(Kernel::new(mechanism))),
