@@ -113,7 +113,14 @@ fn loop_that_sleeps_is_written_to_once() {
                 for n in 0..100 {
                     until_it_blocks(its);
                     assert_eq!(writes(), n);
-                    remote.post(|cx| *cx.state += 1).unwrap();
+                    let (taken, is_taken) = channel();
+                    let post = remote.post(move |cx| {
+                        *cx.state += 1;
+                        taken.send(()).unwrap();
+                    });
+                    post.unwrap();
+                    // A thread that was woken and has not run yet seems to block still.
+                    is_taken.recv().unwrap();
                 }
                 until_it_blocks(its);
                 assert_eq!(writes(), 100);
