@@ -67,7 +67,8 @@ impl Epoll {
     /// As of [`new`](Self::new); then nothing has changed.
     pub fn renew(&mut self) -> Result<(), CreateError> {
         let fresh = create()?;
-        rustix::io::dup3(&fresh, &mut self.epoll, DupFlags::CLOEXEC).map_err(CreateError::of)
+        rustix::io::dup3(&fresh, &mut self.epoll, DupFlags::CLOEXEC)
+            .map_err(|errno| CreateError::of("dup3", errno))
     }
 
     /// Gives the array the length that it should have. Allocates only when that is another one.
@@ -175,20 +176,23 @@ impl fmt::Debug for Epoll {
 
 /// An instance for a new backend, or in the place of another.
 fn create() -> Result<OwnedFd, CreateError> {
-    epoll::create(CreateFlags::CLOEXEC).map_err(CreateError::of)
+    epoll::create(CreateFlags::CLOEXEC).map_err(|errno| CreateError::of("epoll_create1", errno))
 }
 
 /// There is no epoll instance to be had.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CreateError {
+    /// The call that failed: `"epoll_create1"`, or `"dup3"` where an instance was to be renewed.
+    pub call: &'static str,
     /// The kernel's reason: `EMFILE`, `ENFILE` or `ENOMEM`.
     pub source: io::Error,
 }
 
 impl CreateError {
-    fn of(errno: Errno) -> Self {
+    fn of(call: &'static str, errno: Errno) -> Self {
         Self {
+            call,
             source: errno.into(),
         }
     }
@@ -196,7 +200,7 @@ impl CreateError {
 
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("epoll_create1 failed")
+        write!(f, "{} failed", self.call)
     }
 }
 

@@ -5,12 +5,14 @@
 #![expect(unsafe_code, reason = "prctl(2) has no safe wrapper for a filter")]
 #![expect(clippy::disallowed_methods, reason = "they measure waits")]
 
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evloop_backend::Backend;
+use evloop_backend::{Backend, Interest, Token, Trigger};
 use evloop_epoll::Epoll;
 use libc::{c_long, c_ulong, sock_filter, sock_fprog};
+use rustix::event::{EventfdFlags, eventfd};
 
 /// From now on the kernel answers this system call of this thread with this errno.
 fn refuse(call: c_long, errno: i32) {
@@ -114,4 +116,35 @@ fn no_instance_is_an_error() {
         assert_eq!(error.source.raw_os_error(), Some(libc::EMFILE));
     });
     creating.join().unwrap();
+}
+
+#[test]
+fn instance_that_cannot_be_renewed_stays_as_it_is() {
+    for (call, name, errno) in [
+        (libc::SYS_epoll_create1, "epoll_create1", libc::ENFILE),
+        (libc::SYS_epoll_create1, "epoll_create1", libc::ENOMEM),
+        (libc::SYS_dup3, "dup3", libc::EBUSY),
+    ] {
+        let renewing = thread::spawn(move || {
+            let source = eventfd(1, EventfdFlags::CLOEXEC).unwrap();
+            let token = Token {
+                slot: 7,
+                generation: 1,
+            };
+            let mut epoll = Epoll::new().unwrap();
+            epoll
+                .add(source.as_raw_fd(), token, Interest::READ, Trigger::Level)
+                .unwrap();
+            let held = epoll.interest_set().unwrap();
+            refuse(call, errno);
+            let error = epoll.renew().unwrap_err();
+            assert_eq!(error.call, name);
+            assert_eq!(error.source.raw_os_error(), Some(errno));
+            assert_eq!(epoll.interest_set().unwrap(), held);
+            let mut reports = Vec::new();
+            epoll.wait(&[], Some(Duration::ZERO), &mut reports).unwrap();
+            assert_eq!(reports.len(), 1);
+        });
+        renewing.join().unwrap();
+    }
 }
