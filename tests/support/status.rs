@@ -47,14 +47,20 @@ fn calls() -> Option<(u64, u64)> {
     Some((count("syscr:"), count("syscw:")))
 }
 
-/// Returns when the thread of this process with this number sleeps in a wait of its loop.
+/// Returns when the thread of this process with this number sleeps in a wait of its loop, after all
+/// that the caller woke it for before.
+///
+/// Its state is looked at first: a thread that was woken and has not run yet is "running" there,
+/// while its call is still the old one.
 pub(crate) fn until_it_blocks(thread: Pid) {
-    let path = format!("/proc/self/task/{thread}/syscall");
+    let of_thread = |file| read_to_string(format!("/proc/self/task/{thread}/{file}")).unwrap();
     loop {
+        let stat = of_thread("stat");
+        let (_, after_name) = stat.rsplit_once(") ").unwrap();
         // The number of the system call that the thread sleeps in, or `running`.
-        let state = read_to_string(&path).unwrap();
-        let call = state.split(' ').next().unwrap_or_default();
-        if call.parse().is_ok_and(|call| WAITS.contains(&call)) {
+        let syscall = of_thread("syscall");
+        let call = syscall.split(' ').next().unwrap_or_default();
+        if after_name.starts_with('S') && call.parse().is_ok_and(|call| WAITS.contains(&call)) {
             return;
         }
         std::thread::yield_now();
