@@ -1,181 +1,120 @@
-/* libev. */
+/* libev; a timeout is a timer beside the source. */
 #include "runner.h"
 #include <ev.h>
 
+typedef ev_tstamp span;
+#include "works.h"
+
 static struct ev_loop *loop;
-static ev_io *pipes;
+static ev_io *pipes, *writes;
 static ev_timer *clocks;
 static ev_signal caught;
-static uint64_t hops;
+static ev_async waker;
+static const int stays = 1;
 
-static void on_pipe(struct ev_loop *l, ev_io *w, int what)
+static const char *lacks(void)
 {
-    (void)l, (void)what;
-    pass_on(w - pipes);
-    hops++;
+    return is("ring-edge") ? "it has no edge-triggered sources" : NULL;
 }
 
-static void on_pipe_once(struct ev_loop *l, ev_io *w, int what)
-{
-    on_pipe(l, w, what);
-    ev_io_stop(l, w);
-}
-
-static void on_pipe_again(struct ev_loop *l, ev_io *w, int what)
-{
-    on_pipe(l, w, what);
-    ev_io_stop(l, w);
-    ev_timer_stop(l, &clocks[w - pipes]);
-    ev_io_start(l, w);
-    ev_timer_set(&clocks[w - pipes], 60., 0.);
-    ev_timer_start(l, &clocks[w - pipes]);
-}
-
-static void on_pipe_refresh(struct ev_loop *l, ev_io *w, int what)
-{
-    on_pipe(l, w, what);
-    ev_timer_again(l, &clocks[w - pipes]);
-}
-
-static void on_timer(struct ev_loop *l, ev_timer *w, int what)
-{
-    (void)l, (void)w, (void)what;
-    hops++;
-}
-
-static void on_signal(struct ev_loop *l, ev_signal *w, int what)
-{
-    (void)l, (void)w, (void)what;
-    hops++;
-}
-
-static double ring(uint64_t ops)
-{
-    hops = 0;
-    double begun = now_ns();
-    while (hops < ops)
-        ev_run(loop, EVRUN_ONCE);
-    return (now_ns() - begun) / hops;
-}
-
-static double cascade(uint64_t ops)
-{
-    uint64_t passes = ops / n ? ops / n : 1;
-    double begun = now_ns();
-    for (uint64_t pass = 0; pass < passes; pass++) {
-        for (size_t i = 0; i < n; i++)
-            ev_io_start(loop, &pipes[i]);
-        for (hops = 0; hops < n;)
-            ev_run(loop, EVRUN_ONCE);
+#define ON(name)                                                                                      \
+    static void on_##name(struct ev_loop *l, ev_io *w, int what)                                      \
+    {                                                                                                 \
+        (void)l, (void)what;                                                                          \
+        name(w - pipes);                                                                              \
     }
-    return (now_ns() - begun) / (passes * n);
-}
+ON(plain) ON(refresh) ON(again) ON(toggle) ON(once)
 
-static double send_signals(uint64_t ops)
-{
-    double begun = now_ns();
-    for (uint64_t i = 0; i < ops; i++) {
-        kill(getpid(), SIGUSR1);
-        ev_run(loop, EVRUN_ONCE);
+#define COUNT(name, type)                                                                             \
+    static void name(struct ev_loop *l, type *w, int what)                                            \
+    {                                                                                                 \
+        (void)l, (void)w, (void)what;                                                                 \
+        hops++;                                                                                       \
     }
-    return (now_ns() - begun) / ops;
-}
+COUNT(on_timer, ev_timer) COUNT(on_signal, ev_signal) COUNT(on_wake, ev_async)
 
-static double add_delete(uint64_t ops)
+static void open_loop(void)
 {
-    double begun = now_ns();
-    for (uint64_t i = 0; i < ops; i++) {
-        ev_io_stop(loop, &pipes[0]);
-        ev_io_start(loop, &pipes[0]);
-    }
-    return (now_ns() - begun) / ops;
-}
-
-static void stop_all(void)
-{
+    loop = ev_default_loop(EVFLAG_AUTO);
+    need(loop != NULL, "ev_default_loop");
+    pipes = calloc(n, sizeof *pipes);
+    writes = calloc(n, sizeof *writes);
+    clocks = calloc(n, sizeof *clocks);
     for (size_t i = 0; i < n; i++)
-        ev_timer_stop(loop, &clocks[i]);
+        ev_timer_init(&clocks[i], on_timer, 60., 60.);
 }
 
-static void start_all(void)
+static void turn(void) { ev_run(loop, EVRUN_ONCE); }
+
+/* For timers it is the time of the loop that counts. */
+static void tell_kernel(void)
 {
-    for (size_t i = 0; i < n; i++) {
-        ev_timer_set(&clocks[i], timeout_ms(i) / 1e3, 0.);
+    if (is("register"))
+        ev_run(loop, EVRUN_NOWAIT);
+    else
+        ev_now_update(loop);
+}
+
+static void new_source(size_t i, int fd)
+{
+    ev_io_init(&pipes[i], CALLBACK(on_plain, on_refresh, on_again, on_toggle, on_once), fd, EV_READ);
+    ev_io_init(&writes[i], on_plain, fd, EV_WRITE);
+}
+
+static void start_source(size_t i, int has_timeout)
+{
+    ev_io_start(loop, &pipes[i]);
+    if (has_timeout) {
+        ev_timer_set(&clocks[i], 60., 60.);
         ev_timer_start(loop, &clocks[i]);
     }
 }
 
-/* A repeat that is set, then `again`, is libev's way to move a running timer. */
-static void move_all(double times)
+static void stop_source(size_t i, int has_timeout)
 {
-    for (size_t i = 0; i < n; i++) {
-        clocks[i].repeat = timeout_ms(i) / 1e3 * times;
-        ev_timer_again(loop, &clocks[i]);
-    }
+    ev_io_stop(loop, &pipes[i]);
+    if (has_timeout)
+        ev_timer_stop(loop, &clocks[i]);
 }
 
-static double timers(uint64_t ops)
+static void drop_source(size_t i) { (void)i; }
+static void refresh_timeout(size_t i) { ev_timer_again(loop, &clocks[i]); }
+
+static void want_write(size_t i, int wanted)
 {
-    (void)ops;
-    stop_all();
-    ev_now_update(loop);
-    if (is("timer-expire")) {
-        for (size_t i = 0; i < n; i++) {
-            ev_timer_set(&clocks[i], short_us(i) / 1e6, 0.);
-            ev_timer_start(loop, &clocks[i]);
-        }
-        until_due();
-    } else if (!is("timer-add"))
-        start_all();
-    double begun = now_ns();
-    if (is("timer-add"))
-        start_all();
-    else if (is("timer-cancel"))
-        stop_all();
-    else if (is("timer-later"))
-        move_all(2);
-    else if (is("timer-earlier"))
-        move_all(.5);
+    if (wanted)
+        ev_io_start(loop, &writes[i]);
     else
-        for (hops = 0; hops < n;)
-            ev_run(loop, EVRUN_ONCE);
-    return (now_ns() - begun) / n;
+        ev_io_stop(loop, &writes[i]);
 }
 
-int main(int argc, char **argv)
+static span span_of(uint64_t us) { return us / 1e6; }
+
+static void start_timer(size_t i, span after)
 {
-    start(argv, argc);
-    loop = ev_default_loop(EVFLAG_AUTO);
-    need(loop != NULL, "ev_default_loop");
-    pipes = calloc(n, sizeof *pipes);
-    clocks = calloc(n, sizeof *clocks);
-    for (size_t i = 0; i < n; i++)
-        ev_timer_init(&clocks[i], on_timer, 60., 60.);
-    if (strncmp(work, "timer-", 6) == 0)
-        serve(timers);
-    else if (is("signal")) {
-        ev_signal_init(&caught, on_signal, SIGUSR1);
-        ev_signal_start(loop, &caught);
-        serve(send_signals);
-    } else if (is("ring-edge"))
-        none("it has no edge-triggered sources");
-    else if (strncmp(work, "ring", 4) == 0 || is("cascade") || is("add-delete")) {
-        int again = is("ring-again"), once = is("cascade"), refresh = is("ring-timeout");
-        make_ring();
-        for (size_t i = 0; i < n; i++) {
-            ev_io_init(&pipes[i],
-                       again ? on_pipe_again : once ? on_pipe_once
-                                           : refresh ? on_pipe_refresh : on_pipe,
-                       readers[i], EV_READ);
-            if (!once)
-                ev_io_start(loop, &pipes[i]);
-            if (again || refresh)
-                ev_timer_start(loop, &clocks[i]);
-        }
-        if (!is("add-delete"))
-            prime(active_bytes);
-        serve(once ? cascade : is("add-delete") ? add_delete : ring);
-    } else
-        none("not measured yet");
-    return 0;
+    ev_timer_set(&clocks[i], after, 0.);
+    ev_timer_start(loop, &clocks[i]);
 }
+
+/* A repeat that is set, then `again`, is libev's way to move a running timer. */
+static void move_timer(size_t i, span after)
+{
+    clocks[i].repeat = after;
+    ev_timer_again(loop, &clocks[i]);
+}
+
+static void stop_timer(size_t i) { ev_timer_stop(loop, &clocks[i]); }
+
+static void start_signal(int number)
+{
+    ev_signal_init(&caught, on_signal, number);
+    ev_signal_start(loop, &caught);
+}
+
+static void start_waker(void)
+{
+    ev_async_init(&waker, on_wake);
+    ev_async_start(loop, &waker);
+}
+
+static void wake(void) { ev_async_send(loop, &waker); }

@@ -2,26 +2,27 @@
 #include "runner.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <event2/thread.h>
+
+typedef struct timeval span;
+#include "works.h"
 
 static struct event_base *base;
-static struct event *events;
-static uint64_t hops;
+static struct event *events, *writes;
+static int has_changelist;
 static const struct timeval idle = { 60, 0 };
+static const int stays = 0;
 
-static void on_pipe(evutil_socket_t fd, short what, void *arg)
-{
-    size_t i = (struct event *)arg - events;
-    (void)fd, (void)what;
-    pass_on(i);
-    hops++;
-}
+static const char *lacks(void) { return NULL; }
 
-static void on_pipe_again(evutil_socket_t fd, short what, void *arg)
-{
-    on_pipe(fd, what, arg);
-    event_del(arg);
-    event_add(arg, &idle);
-}
+/* A callback's argument is its event. */
+#define ON(name)                                                                                      \
+    static void on_##name(evutil_socket_t fd, short what, void *arg)                                  \
+    {                                                                                                 \
+        (void)fd, (void)what;                                                                         \
+        name((struct event *)arg - events);                                                           \
+    }
+ON(plain) ON(again) ON(toggle)
 
 static void count(evutil_socket_t fd, short what, void *arg)
 {
@@ -29,125 +30,63 @@ static void count(evutil_socket_t fd, short what, void *arg)
     hops++;
 }
 
-static double ring(uint64_t ops)
+static void open_loop(void)
 {
-    hops = 0;
-    double begun = now_ns();
-    while (hops < ops)
-        event_base_loop(base, EVLOOP_ONCE);
-    return (now_ns() - begun) / hops;
-}
-
-static double cascade(uint64_t ops)
-{
-    uint64_t passes = ops / n ? ops / n : 1;
-    double begun = now_ns();
-    for (uint64_t pass = 0; pass < passes; pass++) {
-        for (size_t i = 0; i < n; i++)
-            event_add(&events[i], NULL);
-        for (hops = 0; hops < n;)
-            event_base_loop(base, EVLOOP_ONCE);
-    }
-    return (now_ns() - begun) / (passes * n);
-}
-
-static double send_signals(uint64_t ops)
-{
-    double begun = now_ns();
-    for (uint64_t i = 0; i < ops; i++) {
-        kill(getpid(), SIGUSR1);
-        event_base_loop(base, EVLOOP_ONCE);
-    }
-    return (now_ns() - begun) / ops;
-}
-
-static double add_delete(uint64_t ops)
-{
-    double begun = now_ns();
-    for (uint64_t i = 0; i < ops; i++) {
-        event_del(&events[0]);
-        event_add(&events[0], NULL);
-    }
-    return (now_ns() - begun) / ops;
-}
-
-static void add_all(uint64_t times, uint64_t parts)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t ms = timeout_ms(i) * times / parts;
-        struct timeval after = { ms / 1000, ms % 1000 * 1000 };
-        event_add(&events[i], &after);
-    }
-}
-
-static void delete_all(void)
-{
-    for (size_t i = 0; i < n; i++)
-        event_del(&events[i]);
-}
-
-static double timers(uint64_t ops)
-{
-    (void)ops;
-    delete_all();
-    if (is("timer-expire")) {
-        for (size_t i = 0; i < n; i++) {
-            struct timeval after = { 0, short_us(i) };
-            event_add(&events[i], &after);
-        }
-        until_due();
-    } else if (!is("timer-add"))
-        add_all(1, 1);
-    double begun = now_ns();
-    if (is("timer-add"))
-        add_all(1, 1);
-    else if (is("timer-cancel"))
-        delete_all();
-    else if (is("timer-later"))
-        add_all(2, 1);
-    else if (is("timer-earlier"))
-        add_all(1, 2);
-    else
-        for (hops = 0; hops < n;)
-            event_base_loop(base, EVLOOP_ONCE);
-    return (now_ns() - begun) / n;
-}
-
-int main(int argc, char **argv)
-{
-    start(argv, argc);
     struct event_config *config = event_config_new();
-    if (getenv("LIBEVENT_CHANGELIST"))
+    has_changelist = getenv("LIBEVENT_CHANGELIST") != NULL;
+    if (has_changelist)
         event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    if (strncmp(work, "wake", 4) == 0)
+        evthread_use_pthreads();
     base = event_base_new_with_config(config);
     need(base != NULL, "event_base_new");
     events = calloc(n, sizeof *events);
-    if (strncmp(work, "timer-", 6) == 0) {
-        for (size_t i = 0; i < n; i++)
-            evtimer_assign(&events[i], base, count, NULL);
-        serve(timers);
-    } else if (is("signal")) {
-        evsignal_assign(&events[0], base, SIGUSR1, count, NULL);
-        event_add(&events[0], NULL);
-        serve(send_signals);
-    } else if (is("add-delete")) {
-        make_ring();
-        event_assign(&events[0], base, readers[0], EV_READ, count, NULL);
-        event_add(&events[0], NULL);
-        serve(add_delete);
-    } else if (strncmp(work, "ring", 4) == 0 || is("cascade")) {
-        int again = is("ring-again"), once = is("cascade");
-        short what = EV_READ | (again || once ? 0 : EV_PERSIST) | (is("ring-edge") ? EV_ET : 0);
-        make_ring();
-        for (size_t i = 0; i < n; i++) {
-            event_assign(&events[i], base, readers[i], what, again ? on_pipe_again : on_pipe,
-                         &events[i]);
-            if (!once)
-                event_add(&events[i], again || is("ring-timeout") ? &idle : NULL);
-        }
-        prime(active_bytes);
-        serve(once ? cascade : ring);
-    } else
-        none("not measured yet");
-    return 0;
+    writes = calloc(n, sizeof *writes);
+    for (size_t i = 0; i < n; i++)
+        evtimer_assign(&events[i], base, count, NULL);
 }
+
+static void turn(void) { event_base_loop(base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY); }
+
+static void tell_kernel(void)
+{
+    if (has_changelist)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void new_source(size_t i, int fd)
+{
+    int is_one_shot = is("ring-again") || is("cascade");
+    short what = EV_READ | (is_one_shot ? 0 : EV_PERSIST) | (is("ring-edge") ? EV_ET : 0);
+    /* A persistent event refreshes its timeout itself, and a one-shot is not there any more. */
+    event_assign(&events[i], base, fd, what, CALLBACK(on_plain, on_plain, on_again, on_toggle, on_plain),
+                 &events[i]);
+    event_assign(&writes[i], base, fd, EV_WRITE | EV_PERSIST, on_plain, &events[i]);
+}
+
+static void start_source(size_t i, int has_timeout) { event_add(&events[i], has_timeout ? &idle : NULL); }
+static void stop_source(size_t i, int has_timeout) { (void)has_timeout, event_del(&events[i]); }
+static void drop_source(size_t i) { (void)i, tell_kernel(); }
+static void refresh_timeout(size_t i) { (void)i; }
+
+static void want_write(size_t i, int wanted)
+{
+    if (wanted)
+        event_add(&writes[i], NULL);
+    else
+        event_del(&writes[i]);
+}
+
+static span span_of(uint64_t us) { return (span){ us / 1000000, us % 1000000 }; }
+static void start_timer(size_t i, span after) { event_add(&events[i], &after); }
+static void move_timer(size_t i, span after) { event_add(&events[i], &after); }
+static void stop_timer(size_t i) { event_del(&events[i]); }
+
+static void start_signal(int number)
+{
+    evsignal_assign(&events[0], base, number, count, NULL);
+    event_add(&events[0], NULL);
+}
+
+static void start_waker(void) {}
+static void wake(void) { event_active(&events[0], EV_TIMEOUT, 1); }

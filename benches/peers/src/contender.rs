@@ -28,16 +28,37 @@ const RUST: &[&str] = &[
     "tokio",
 ];
 
-/// The name, its source in `c/`, what it links with, its Debian package, its name for pkg-config.
-const C: &[(&str, &str, &str, &str)] = &[
-    ("libevent", "libevent", "event", "libevent-dev"),
-    ("libevent-changelist", "libevent", "event", "libevent-dev"),
-    ("libev", "libev", "ev", "libev-dev"),
-    ("libuv", "libuv", "uv", "libuv1-dev"),
+/// The name, its source in `c/`, what it links with, its Debian package.
+const C: &[(&str, &str, &[&str], &str)] = &[
+    ("libevent", "libevent", LIBEVENT, "libevent-dev"),
+    ("libevent-changelist", "libevent", LIBEVENT, "libevent-dev"),
+    ("libev", "libev", &["-lev"], "libev-dev"),
+    ("libuv", "libuv", &["-luv"], "libuv1-dev"),
 ];
 
-/// All contenders, and the names of Debian packages that are missing for some.
-pub(crate) fn all(out: &Path) -> Result<(Vec<Contender>, Vec<&'static str>), String> {
+const LIBEVENT: &[&str] = &["-levent", "-levent_pthreads"];
+
+/// Those that there could be.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    RUST.iter().copied().chain(C.iter().map(|one| one.0))
+}
+
+/// What there is to measure, and to count with.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) contenders: Vec<Contender>,
+    /// A library that counts the allocations of a program that it is preloaded to.
+    pub(crate) allocations: Option<PathBuf>,
+    /// The Debian packages of what is not there.
+    pub(crate) missing: Vec<&'static str>,
+}
+
+/// Looks for all of it; compiles what is in C.
+///
+/// # Errors
+///
+/// A program in C does not compile, though all it needs is there.
+pub(crate) fn find(out: &Path) -> Result<Found, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let rust = RUST.iter().map(|&name| Contender {
         name,
@@ -48,8 +69,18 @@ pub(crate) fn all(out: &Path) -> Result<(Vec<Contender>, Vec<&'static str>), Str
     });
     let mut contenders: Vec<_> = rust.collect();
     let mut missing = Vec::new();
-    for &(name, source, library, package) in C {
-        match compile(out, source, library) {
+    for (program, package) in [
+        ("cc", "gcc libc6-dev"),
+        ("valgrind", "valgrind"),
+        ("strace", "strace"),
+    ] {
+        let mut asked = Command::new(program);
+        if asked.arg("--version").output().is_err() {
+            missing.push(package);
+        }
+    }
+    for &(name, source, libraries, package) in C {
+        match compile(out, source, source, libraries)? {
             Some(program) => contenders.push(Contender {
                 name,
                 version: debian_version(package),
@@ -63,22 +94,36 @@ pub(crate) fn all(out: &Path) -> Result<(Vec<Contender>, Vec<&'static str>), Str
         }
     }
     missing.dedup();
-    Ok((contenders, missing))
+    let allocations = compile(out, "allocations", "allocations.so", &["-shared", "-fPIC"])?;
+    Ok(Found {
+        contenders,
+        allocations,
+        missing,
+    })
 }
 
-/// The program, unless the compiler or the library is not there.
-fn compile(out: &Path, source: &str, library: &str) -> Option<PathBuf> {
+/// The program; none if the compiler, a header or a library is not there.
+fn compile(out: &Path, source: &str, to: &str, flags: &[&str]) -> Result<Option<PathBuf>, String> {
     let code = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("c")
         .join(format!("{source}.c"));
-    let program = std::path::absolute(out.join(source)).ok()?;
+    let program = std::path::absolute(out.join(to)).map_err(|error| error.to_string())?;
     let mut cc = Command::new("cc");
-    cc.args(["-O2", "-o"])
-        .arg(&program)
-        .arg(code)
-        .arg(format!("-l{library}"));
-    let output = cc.output().ok()?;
-    output.status.success().then_some(program)
+    cc.args(["-O2", "-Wall", "-pthread", "-o"])
+        .args([&program, &code])
+        .args(flags);
+    let Ok(output) = cc.output() else {
+        return Ok(None);
+    };
+    if output.status.success() {
+        return Ok(Some(program));
+    }
+    let says = String::from_utf8_lossy(&output.stderr);
+    let is_missing = |line: &str| line.contains("No such file") || line.contains("cannot find -l");
+    if says.lines().any(is_missing) {
+        return Ok(None);
+    }
+    Err(format!("{}: {says}", code.display()))
 }
 
 fn version(name: &str) -> String {
@@ -115,6 +160,12 @@ pub(crate) struct Running {
 }
 
 impl Contender {
+    /// The same under another name.
+    pub(crate) fn named(&self, name: &'static str) -> Self {
+        let other = self.clone();
+        Self { name, ..other }
+    }
+
     /// Its command for a case, to be run under the tool if there is one.
     pub(crate) fn command(&self, tool: &[String], case: &Case) -> Command {
         let program = self.program.display().to_string();

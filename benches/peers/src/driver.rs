@@ -1,15 +1,18 @@
-//! Starts the contenders, asks each in turn for a batch, and reports.
+//! Starts the contenders, asks each in turn for a batch, and has it reported.
 
-use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
-use crate::contender::{self, Contender, Running};
+use crate::contender::{self, Contender, Found, Running};
 use crate::counts::{self, Counts};
 use crate::options::Options;
 use crate::page;
-use crate::plan::{self, Case};
+use crate::plan::{self, Case, Counted};
+use crate::report;
 use crate::stats::Spread;
-use crate::targets::{self, Verdict};
+use crate::targets;
+use crate::work::timed;
 
 /// All that was seen in one case.
 #[derive(Debug)]
@@ -40,13 +43,20 @@ impl Measured {
 }
 
 impl Outcome {
+    pub(crate) fn of(&self, name: &str) -> Option<&Measured> {
+        self.measured.iter().find(|measured| measured.name == name)
+    }
+
     /// The ratio to the floor, if the floor took part.
     pub(crate) fn ratio(&self, own: &Measured) -> Option<f64> {
-        let floor = self
-            .measured
-            .iter()
-            .find(|measured| measured.name == self.case.floor)?;
-        Some(own.ratio_to(floor))
+        Some(own.ratio_to(self.of(self.case.floor)?))
+    }
+
+    /// Adds what another run of the same case has measured.
+    fn extend(&mut self, other: Self) {
+        for (own, other) in self.measured.iter_mut().zip(other.measured) {
+            own.times.extend(other.times);
+        }
     }
 }
 
@@ -57,172 +67,135 @@ impl Outcome {
 /// A contender failed, or a file could not be written.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     fs::create_dir_all(&options.out).map_err(|error| error.to_string())?;
-    let (contenders, missing) = contender::all(&options.out)?;
-    if !missing.is_empty() {
-        println!(
-            "Left out, as not installed: apt-get install {}\n",
-            missing.join(" ")
-        );
+    let found = contender::find(&options.out)?;
+    if !found.missing.is_empty() {
+        let packages = found.missing.join(" ");
+        println!("Left out, as not installed: apt-get install {packages}\n");
     }
-    let mut outcomes = Vec::new();
-    for case in plan::cases(options.is_quick) {
-        let name = &case.work.name;
-        if options.only.is_empty() || options.only.contains(name) {
-            let outcome = measure(&contenders, case, options)?;
-            print!("{}", table(&outcome));
-            outcomes.push(outcome);
+    let mut cases = plan::cases(options.is_quick);
+    cases.retain(|case| options.wants(&case.work.name));
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    let mut verdicts = Vec::new();
+    let mut result = Ok(());
+    let time =
+        timed(|| result = measure_all(&found, &cases, options, &mut outcomes, &mut verdicts));
+    result?;
+    let minutes = Duration::from_nanos(time as u64).as_secs_f64() / 60.0;
+    let took = format!(
+        "{} took {minutes:.1} minutes",
+        match options.runs {
+            1 => "The run".to_owned(),
+            runs => format!("{runs} runs"),
         }
+    );
+    let targets = targets::merge(verdicts);
+    print!("{}", report::targets(&targets));
+    let html = page::page(&outcomes, &targets, &found, options, &took);
+    for (name, text) in [("bench.csv", report::csv(&outcomes)), ("bench.html", html)] {
+        let file = options.out.join(name);
+        fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        println!("{}", file.display());
     }
-    if outcomes.is_empty() {
-        let names: Vec<_> = plan::WORKS.iter().map(|(name, _)| *name).collect();
-        return Err(format!(
-            "there is no such work; there are {}",
-            names.join(", ")
-        ));
-    }
-    let verdicts = targets::judge(&outcomes);
-    print!("{}", target_table(&verdicts));
-    let csv = options.out.join("bench.csv");
-    fs::write(&csv, as_csv(&outcomes)).map_err(|error| error.to_string())?;
-    let html = options.out.join("bench.html");
-    let text = page::page(&outcomes, &verdicts, &contenders, &missing, options);
-    fs::write(&html, text).map_err(|error| error.to_string())?;
-    println!("\n{}\n{}", csv.display(), html.display());
+    println!("{took}.");
     Ok(())
 }
 
-fn measure(contenders: &[Contender], case: Case, options: &Options) -> Result<Outcome, String> {
-    let mut running: Vec<(&Contender, Running)> = Vec::new();
-    let mut absent = Vec::new();
-    for contender in contenders {
-        let always = ["evloop", case.floor].contains(&contender.name);
-        let is_wanted = options.peers.is_empty() || always;
-        if !is_wanted && !options.peers.iter().any(|peer| peer == contender.name) {
-            continue;
+/// Every case, once a run. Counts are the same in each, and taken in the first.
+fn measure_all(
+    found: &Found,
+    cases: &[Case],
+    options: &Options,
+    outcomes: &mut Vec<Outcome>,
+    verdicts: &mut Vec<Vec<targets::Verdict>>,
+) -> Result<(), String> {
+    for run in 0..options.runs {
+        let mut measured = Vec::new();
+        for case in cases {
+            let mut outcome = measure(&found.contenders, case, options)?;
+            if run == 0 && options.counts {
+                count(&mut outcome, found, &options.out);
+            }
+            print!("{}", report::table(&outcome));
+            measured.push(outcome);
         }
+        verdicts.push(targets::judge(&measured));
+        if run == 0 {
+            *outcomes = measured;
+        } else {
+            for (outcome, other) in outcomes.iter_mut().zip(measured) {
+                outcome.extend(other);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure(contenders: &[Contender], case: &Case, options: &Options) -> Result<Outcome, String> {
+    let mut running: Vec<(Measured, Running)> = Vec::new();
+    let mut absent = Vec::new();
+    for (contender, case) in starters(contenders, case, options) {
         match contender.start(&case) {
-            Ok(process) => running.push((contender, process)),
+            Ok(process) => running.push((Measured::new(contender.name), process)),
             Err(reason) => absent.push((contender.name, reason)),
         }
     }
     let ops = (case.ops / options.shrink).max(1);
-    let mut measured: Vec<Measured> = Vec::new();
-    for (contender, _) in &running {
-        let counts = Counts::default();
-        measured.push(Measured {
-            name: contender.name,
-            times: Vec::new(),
-            counts,
-        });
-    }
     // The first repetition warms up.
-    for repetition in 0..=options.reps {
-        for ((contender, process), measured) in running.iter_mut().zip(&mut measured) {
+    for repetition in 0..=case.reps(options.reps) {
+        for (measured, process) in &mut running {
             let time = process.batch(ops);
             let time =
-                time.map_err(|error| format!("{}, {}: {error}", contender.name, case.label()))?;
+                time.map_err(|error| format!("{}, {}: {error}", measured.name, case.label()))?;
             if repetition > 0 {
                 measured.times.push(time);
             }
         }
     }
-    if options.counts && case.counted {
-        for ((contender, _), measured) in running.iter().zip(&mut measured) {
-            measured.counts = counts::count(contender, &case, &options.out);
-        }
-    }
     Ok(Outcome {
-        case,
-        measured,
+        case: case.clone(),
+        measured: running.into_iter().map(|(measured, _)| measured).collect(),
         absent,
     })
 }
 
-fn table(outcome: &Outcome) -> String {
-    let mut text = format!(
-        "{:<22}{:>10}{:>20}{:>9}{:>8}{:>9}{:>7}{:>7}\n",
-        outcome.case.label(),
-        "ns an op",
-        "quartiles",
-        "ratio",
-        "instr",
-        "syscalls",
-        "ctl",
-        "allocs",
-    );
-    for measured in &outcome.measured {
-        let time = measured.time();
-        let spread = format!("{:.1} - {:.1}", time.low, time.high);
-        let ratio = outcome
-            .ratio(measured)
-            .map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let counts = &measured.counts;
-        let _ = writeln!(
-            text,
-            "  {:<20}{:>10.1}{spread:>20}{ratio:>9}{:>8}{:>9}{:>7}{:>7}",
-            measured.name,
-            time.median,
-            number(counts.instructions, 0),
-            number(counts.syscalls, 2),
-            number(counts.epoll_ctl, 2),
-            number(counts.allocations, 2),
-        );
-    }
-    for (name, reason) in &outcome.absent {
-        let _ = writeln!(text, "  {name:<20}  left out: {reason}");
-    }
-    text.push('\n');
-    text
-}
-
-/// With so many places, or nothing.
-pub(crate) fn number(value: Option<f64>, places: usize) -> String {
-    // A tiny negative difference is nought.
-    value.map_or_else(String::new, |value| format!("{:.places$}", value.max(0.0)))
-}
-
-fn target_table(verdicts: &[Verdict]) -> String {
-    let mut text = format!("{:<36}{:>10}{:>10}\n", "target", "at most", "is");
-    for Verdict {
-        name,
-        limit,
-        value,
-        is_reached,
-    } in verdicts
-    {
-        let says = if *is_reached {
-            "reached"
-        } else {
-            "NOT reached"
-        };
-        let _ = writeln!(text, "{name:<36}{limit:>10.2}{value:>10.2}  {says}");
-    }
-    text
-}
-
-fn as_csv(outcomes: &[Outcome]) -> String {
-    let mut text = String::from(
-        "case,contender,ns_low,ns_median,ns_high,floor,ratio,instructions,syscalls,epoll_ctl,allocations,absent\n",
-    );
-    for outcome in outcomes {
-        let (label, floor) = (outcome.case.label(), outcome.case.floor);
-        for own in &outcome.measured {
-            let Spread { low, median, high } = own.time();
-            let counts = &own.counts;
-            let _ = writeln!(
-                text,
-                "{label},{},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},",
-                own.name,
-                number(outcome.ratio(own), 4),
-                number(counts.instructions, 1),
-                number(counts.syscalls, 4),
-                number(counts.epoll_ctl, 4),
-                number(counts.allocations, 4),
-            );
+/// Who is to take part, and in what: the same for all but the one that stands beside evloop.
+fn starters(contenders: &[Contender], case: &Case, options: &Options) -> Vec<(Contender, Case)> {
+    let mut starters = Vec::new();
+    for contender in contenders {
+        let always = ["evloop", case.floor].contains(&contender.name);
+        if always || options.wants_peer(contender.name) {
+            starters.push((contender.clone(), case.clone()));
         }
-        for (name, reason) in &outcome.absent {
-            let _ = writeln!(text, "{label},{name},,,,{floor},,,,,,{reason}");
+        if let ("evloop", Some((work, name))) = (contender.name, case.beside) {
+            starters.push((contender.named(name), case.with_work(work)));
         }
     }
-    text
+    starters
+}
+
+fn count(outcome: &mut Outcome, found: &Found, out: &Path) {
+    let case = &outcome.case;
+    if case.counted == Counted::Nothing {
+        return;
+    }
+    for measured in &mut outcome.measured {
+        // What stands beside evloop is counted in its own case.
+        let contender = found
+            .contenders
+            .iter()
+            .find(|one| one.name == measured.name);
+        if let Some(contender) = contender {
+            measured.counts = counts::count(contender, case, found.allocations.as_deref(), out);
+        }
+    }
+}
+
+impl Measured {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            times: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
 }

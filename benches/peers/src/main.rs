@@ -21,6 +21,7 @@ mod peer_polling;
 mod peer_tokio;
 mod plan;
 mod raw;
+mod report;
 mod stats;
 mod targets;
 mod wake;

@@ -2,22 +2,26 @@
 
 use std::path::PathBuf;
 
+use crate::{contender, plan};
+
 /// What was asked for.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) is_quick: bool,
-    /// A part of the names of the works wanted.
+    /// The works wanted; all if there is none.
     pub(crate) only: Vec<String>,
-    /// The contenders wanted, evloop and the floor always among them.
+    /// The contenders wanted, evloop and the floor always among them; all if there is none.
     pub(crate) peers: Vec<String>,
     pub(crate) reps: usize,
+    /// How often all of it is done.
+    pub(crate) runs: usize,
     /// Operations of each batch divided by this, for a smoke test.
     pub(crate) shrink: u64,
     pub(crate) counts: bool,
     pub(crate) out: PathBuf,
 }
 
-const USAGE: &str = "cargo xtask bench [--quick] [--only WORK,...] [--peers NAME,...] [--reps N] [--shrink N] [--no-counts] [--out DIR]";
+const USAGE: &str = "cargo xtask bench [--quick] [--only WORK,...] [--peers NAME,...] [--reps N] [--runs N] [--shrink N] [--no-counts] [--out DIR]";
 
 /// Reads the arguments.
 ///
@@ -30,6 +34,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Options, String> {
         only: Vec::new(),
         peers: Vec::new(),
         reps: 0,
+        runs: 1,
         shrink: 1,
         counts: true,
         out: PathBuf::from("target/bench-results"),
@@ -47,14 +52,44 @@ pub(crate) fn parse(args: &[String]) -> Result<Options, String> {
             "--peers" => options.peers = list(value()?),
             "--out" => options.out = PathBuf::from(value()?),
             "--reps" => options.reps = positive(value()?)?,
+            "--runs" => options.runs = positive(value()?)?,
             "--shrink" => options.shrink = positive(value()?)? as u64,
             _ => return Err(format!("{arg:?} is not understood; {USAGE}")),
         }
     }
+    options.check_names()?;
     if options.reps == 0 {
         options.reps = if options.is_quick { 7 } else { 15 };
     }
     Ok(options)
+}
+
+impl Options {
+    /// Whether a work is wanted.
+    pub(crate) fn wants(&self, work: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|wanted| wanted == work)
+    }
+
+    /// Whether a contender is wanted that could be missed.
+    pub(crate) fn wants_peer(&self, name: &str) -> bool {
+        self.peers.is_empty() || self.peers.iter().any(|wanted| wanted == name)
+    }
+
+    /// Holds the names that were given against those that there are.
+    ///
+    /// # Errors
+    ///
+    /// One is unknown.
+    fn check_names(&self) -> Result<(), String> {
+        let works: Vec<_> = plan::WORKS.iter().map(|(name, _)| *name).collect();
+        let peers: Vec<_> = contender::names().collect();
+        for (given, known) in [(&self.only, works), (&self.peers, peers)] {
+            if let Some(unknown) = given.iter().find(|name| !known.contains(&name.as_str())) {
+                return Err(format!("{unknown:?} is none of {}", known.join(", ")));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn list(text: &str) -> Vec<String> {
@@ -87,7 +122,14 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        for wrong in ["--reps", "--reps 0", "--reps many", "--fast"] {
+        for wrong in [
+            "--reps",
+            "--reps 0",
+            "--reps many",
+            "--fast",
+            "--only ring,rung",
+            "--peers libevents",
+        ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
     }

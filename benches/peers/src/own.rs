@@ -7,12 +7,10 @@ use evloop::{EventId, EventLoop, Interest, Mode, Signal};
 use rustix::process::{getpid, kill_process};
 
 use crate::wake;
-use crate::work::{self, Batch, Link, NOT_WRITTEN, Offer, Work, timed};
+use crate::work::{self, Batch, IDLE, Link, NO_SUCH, Offer, Timeouts, Work, timed};
 
 /// The state of the loop: how many callbacks ran.
 type Loop = EventLoop<u64>;
-
-const IDLE: Duration = Duration::from_secs(60);
 
 pub(crate) fn offer(work: &Work) -> Offer {
     match work.name.as_str() {
@@ -22,10 +20,10 @@ pub(crate) fn offer(work: &Work) -> Offer {
             Ok(timers(work))
         }
         "signal" => Ok(signal()),
-        "wake" | "wake-other" => Ok(wake(work)),
+        "wake" | "wake-other" => wake(work),
         "add-delete" => Ok(add_delete()),
         "register" => Ok(register()),
-        _ => Err(NOT_WRITTEN),
+        _ => Err(NO_SUCH),
     }
 }
 
@@ -73,12 +71,14 @@ fn ring(work: &Work) -> Batch {
 /// Runs until so many callbacks ran; nanoseconds each.
 fn turns(events: &mut Loop, ops: u64) -> f64 {
     let mut hops = 0;
-    let time = timed(|| {
-        while hops < ops {
-            let _outcome = events.run_mode(Mode::Once, &mut hops).expect("it runs");
-        }
-    });
+    let time = timed(|| run(events, &mut hops, ops));
     time / hops as f64
+}
+
+fn run(events: &mut Loop, hops: &mut u64, ops: u64) {
+    while *hops < ops {
+        let _outcome = events.run_mode(Mode::Once, hops).expect("it runs");
+    }
 }
 
 /// Kept events, so that they are there for the next pass; the byte that is left starts it.
@@ -96,89 +96,65 @@ fn cascade(work: &Work) -> Batch {
         });
         ids.push(added.expect("a pipe can be waited for"));
     }
-    let n = ids.len() as u64;
     Box::new(move |ops| {
-        let passes = (ops / n).max(1);
+        let mut hops = 0;
         let time = timed(|| {
-            for _ in 0..passes {
+            while hops < ops {
                 for &id in &ids {
                     events.add(id).expect("it is there");
                 }
-                let mut hops = 0;
-                while hops < n {
-                    let _outcome = events.run_mode(Mode::Once, &mut hops).expect("it runs");
-                }
+                let end = hops + ids.len() as u64;
+                run(&mut events, &mut hops, end);
             }
         });
-        time / (passes * n) as f64
+        time / hops as f64
     })
 }
 
+/// The loop knows the timeout of a timer that it keeps: adding says the event only.
 fn timers(work: &Work) -> Batch {
+    let Timeouts { first, moved } = Timeouts::of(work);
     let mut events = Loop::new().expect("a loop");
-    let mut add = |at| {
-        let timer = events.timer(work::timeout(at)).keep();
+    let new = |&timeout| {
+        let timer = events.timer(timeout).keep();
         timer.add(|cx| *cx.state += 1).expect("there is room")
     };
-    let ids: Vec<EventId> = (0..work.n).map(&mut add).collect();
-    let each = move |events: &mut Loop, act: &dyn Fn(&mut Loop, usize, EventId)| {
-        for (at, &id) in ids.iter().enumerate() {
-            act(events, at, id);
-        }
-    };
-    let delete = |events: &mut Loop, _: usize, id| events.delete(id).expect("there");
-    let add = |events: &mut Loop, _: usize, id| events.add(id).expect("there");
-    let set =
-        |events: &mut Loop, id, timeout| events.set_timeout(id, Some(timeout)).expect("there");
-    let again = move |events: &mut Loop, at, id| {
-        set(events, id, work::timeout(at));
-        add(events, at, id);
-    };
-    let n = work.n as f64;
+    let ids: Vec<EventId> = first.iter().map(new).collect();
     let name = work.name.clone();
     Box::new(move |_| {
         let events = &mut events;
-        let time = match name.as_str() {
-            "timer-add" => {
-                each(events, &delete);
-                timed(|| each(events, &add))
-            }
-            "timer-cancel" => {
-                each(events, &add);
-                timed(|| each(events, &delete))
-            }
-            "timer-later" => {
-                each(events, &again);
-                timed(|| {
-                    each(events, &|events, at, id| {
-                        set(events, id, work::timeout(at) * 2)
-                    })
-                })
-            }
-            "timer-earlier" => {
-                each(events, &again);
-                timed(|| {
-                    each(events, &|events, at, id| {
-                        set(events, id, work::timeout(at) / 2)
-                    })
-                })
-            }
-            _ => {
-                each(events, &delete);
-                each(events, &|events, at, id| {
-                    set(events, id, work::short_timeout(at));
-                    add(events, at, id);
-                });
-                work::until_due();
-                let mut fired = 0;
-                timed(|| {
-                    while (fired as f64) < n {
-                        let _outcome = events.run_mode(Mode::Once, &mut fired).expect("it runs");
-                    }
-                })
+        let add = |events: &mut Loop| {
+            for &id in &ids {
+                events.add(id).expect("it is there");
             }
         };
-        time / n
+        let cancel = |events: &mut Loop| {
+            for &id in &ids {
+                events.delete(id).expect("it is there");
+            }
+        };
+        let set = |events: &mut Loop, timeouts: &[Duration]| {
+            for (&id, &timeout) in ids.iter().zip(timeouts) {
+                events.set_timeout(id, Some(timeout)).expect("it is there");
+            }
+        };
+        cancel(events);
+        if name == "timer-later" || name == "timer-earlier" {
+            set(events, &first);
+        }
+        if name != "timer-add" {
+            add(events);
+        }
+        let time = match name.as_str() {
+            "timer-add" => timed(|| add(events)),
+            "timer-cancel" => timed(|| cancel(events)),
+            "timer-later" | "timer-earlier" => timed(|| set(events, &moved)),
+            _ => {
+                work::until_due();
+                timed(|| run(events, &mut 0, ids.len() as u64))
+            }
+        };
+        time / ids.len() as f64
     })
 }
 
@@ -186,37 +162,33 @@ fn signal() -> Batch {
     let mut events = Loop::new().expect("a loop");
     let event = events.signal(Signal::USR1).persist();
     event.add(|cx, _| *cx.state += 1).expect("it can be caught");
+    let own = getpid();
     Box::new(move |ops| {
         let mut caught = 0;
         timed(|| {
-            for _ in 0..ops {
-                kill_process(getpid(), rustix::process::Signal::USR1).expect("sent");
-                let _outcome = events.run_mode(Mode::Once, &mut caught).expect("it runs");
+            for sent in 1..=ops {
+                kill_process(own, rustix::process::Signal::USR1).expect("sent");
+                run(&mut events, &mut caught, sent);
             }
         }) / ops as f64
     })
 }
 
-fn wake(work: &Work) -> Batch {
+fn wake(work: &Work) -> Offer {
     let mut events = Loop::new().expect("a loop");
     let remote = events.remote();
     let waker = move || remote.post(|cx| *cx.state += 1).expect("the loop is there");
-    let other = wake::Other::start(work, Arc::new(waker));
-    Box::new(move |ops| {
+    let other = wake::Other::start(work, Arc::new(waker))?;
+    Ok(Box::new(move |ops| {
         let mut wakes = 0;
         timed(|| {
             other.begin(ops);
-            let mut answered = 0;
-            while answered < ops {
-                let mode = Mode::Once;
-                let _outcome = events.run_mode(mode, &mut wakes).expect("it runs");
-                while answered < wakes {
-                    other.answer();
-                    answered += 1;
-                }
+            for woken in 1..=ops {
+                run(&mut events, &mut wakes, woken);
+                other.answer();
             }
         }) / ops as f64
-    })
+    }))
 }
 
 fn add_delete() -> Batch {
@@ -237,23 +209,15 @@ fn add_delete() -> Batch {
     })
 }
 
-/// A source that is new to the loop each time, known to the kernel, and taken back.
 fn register() -> Batch {
-    let Link { reader, writer } = work::ring(1).pop().expect("one");
-    let mut source = Some(reader);
     let mut events = Loop::new().expect("a loop");
     Box::new(move |ops| {
-        // As long as the other end is open there is nothing to report.
-        let _open = &writer;
-        let mut runs = 0;
         timed(|| {
             for _ in 0..ops {
-                let event = events.io(source.take().expect("it was put back"), Interest::READ);
-                let id = event.add(|cx, _, _| *cx.state += 1).expect("added");
-                let _outcome = events
-                    .run_mode(Mode::NonBlocking, &mut runs)
-                    .expect("it runs");
-                source = events.into_source::<std::os::fd::OwnedFd>(id).ok();
+                let event = events.io(work::new_source(), Interest::READ).persist();
+                let id = event.add(|cx, _, _| *cx.state += 1);
+                let id = id.expect("it can be waited for");
+                events.remove(id).expect("it is there");
             }
         }) / ops as f64
     })

@@ -7,10 +7,11 @@ use plotters::prelude::{IntoDrawingArea, PathElement, Rectangle, SVGBackend, Tex
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
-use crate::contender::Contender;
-use crate::driver::{Outcome, number};
+use crate::contender::Found;
+use crate::driver::Outcome;
 use crate::options::Options;
 use crate::plan;
+use crate::report::number;
 use crate::targets::Verdict;
 
 const WIDTH: i32 = 760;
@@ -33,55 +34,36 @@ const VARIABLES: &[(&str, &str)] = &[
 /// The whole page.
 pub(crate) fn page(
     outcomes: &[Outcome],
-    verdicts: &[Verdict],
-    contenders: &[Contender],
-    missing: &[&str],
+    targets: &[Verdict],
+    found: &Found,
     options: &Options,
+    took: &str,
 ) -> String {
     let mut html = format!(
-        "{HEAD}<h1>evloop beside its peers</h1>\n<p>{}</p>\n",
+        "{HEAD}<h1>evloop beside its peers</h1>\n<p>{} {took}.</p>\n",
         machine()
     );
-    let versions: Vec<_> = contenders
+    let versions: Vec<_> = found
+        .contenders
         .iter()
         .map(|c| format!("{}: {}", c.name, c.version))
         .collect();
     let _ = writeln!(html, "<p>{}.</p>", escape(&versions.join("; ")));
-    if !missing.is_empty() {
+    if !found.missing.is_empty() {
         let _ = writeln!(
             html,
             "<p>Left out, as not installed: <code>apt-get install {}</code></p>",
-            missing.join(" ")
+            found.missing.join(" ")
         );
     }
     let _ = writeln!(
         html,
         "<p>Each contender runs in a process of its own. In each of {} repetitions all run one batch in turn; \
          bars are medians of nanoseconds an operation, whiskers the quartiles, ratios are taken within a repetition. \
-         Shorter is better. Instructions, system calls and allocations are counted in runs of their own.</p>",
-        options.reps,
+         Shorter is better. Counts are taken in runs of their own; instructions are those in user space, without a signal's handler.</p>",
+        options.reps * options.runs,
     );
-    if !verdicts.is_empty() {
-        html.push_str("<h2>Targets</h2>\n<table><tr><th>target<th>at most<th>is<th></tr>\n");
-        for Verdict {
-            name,
-            limit,
-            value,
-            is_reached,
-        } in verdicts
-        {
-            let says = if *is_reached {
-                "reached"
-            } else {
-                "<b>not reached</b>"
-            };
-            let _ = writeln!(
-                html,
-                "<tr><td>{name}<td>{limit:.2}<td>{value:.2}<td>{says}</tr>"
-            );
-        }
-        html.push_str("</table>\n");
-    }
+    html.push_str(&target_table(targets));
     let mut last = "";
     for outcome in outcomes {
         let name = outcome.case.work.name.as_str();
@@ -98,6 +80,34 @@ pub(crate) fn page(
     }
     html.push_str("</main></html>\n");
     html
+}
+
+fn target_table(targets: &[Verdict]) -> String {
+    let Some(first) = targets.first() else {
+        return String::new();
+    };
+    let mut html = format!(
+        "<h2>Targets</h2>\n<table><tr><th>target<th>at most<th colspan={}>is<th></tr>\n",
+        first.values.len()
+    );
+    for target in targets {
+        let class = if target.is_reached() {
+            "reached"
+        } else {
+            "missed"
+        };
+        let _ = write!(
+            html,
+            "<tr class={class}><td>{}<td>{:.2}",
+            target.name(),
+            target.limit
+        );
+        for value in &target.values {
+            let _ = write!(html, "<td>{value:.2}");
+        }
+        let _ = writeln!(html, "<td>{}</tr>", target.says());
+    }
+    html + "</table>\n"
 }
 
 /// A bar for each contender.

@@ -1,28 +1,35 @@
 //! tokio, on one thread: a task for each pipe, `Notify` for a wakeup, `DelayQueue` for timers.
 
 use std::cell::Cell;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, yield_now};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::time::DelayQueue;
 
 use crate::wake;
-use crate::work::{self, Batch, NO_LEVEL, NOT_WRITTEN, Offer, Work, timed};
+use crate::work::{self, Batch, IDLE, Link, NO_LEVEL, NO_SUCH, Offer, Timeouts, Work, timed};
 
 pub(crate) fn offer(work: &Work) -> Offer {
     match work.name.as_str() {
         "ring" => Err(NO_LEVEL),
-        "ring-edge" | "cascade" => Ok(ring(work)),
-        "timer-add" | "timer-cancel" | "timer-later" | "timer-earlier" | "timer-expire" => {
-            Ok(timers(work))
-        }
-        "wake" | "wake-other" => Ok(wake(work)),
-        _ => Err(NOT_WRITTEN),
+        "ring-edge" | "ring-timeout" | "ring-again" | "cascade" => Ok(ring(work)),
+        "toggle" => Err("it asks for both interests always"),
+        "add-delete" => Err("a source is registered for as long as it lives"),
+        "register" => Ok(register()),
+        "signal" => Ok(send_signals()),
+        "wake" | "wake-other" => wake(work),
+        name if name.starts_with("timer-") => Ok(timers(work)),
+        _ => Err(NO_SUCH),
     }
 }
 
@@ -33,70 +40,120 @@ fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
+fn async_fd(source: OwnedFd) -> AsyncFd<OwnedFd> {
+    // SAFETY: an `OwnedFd` stays open, and the same, for as long as the `AsyncFd` owns it.
+    let source = unsafe { AsyncFd::register(source) };
+    source.expect("it can be waited for")
+}
+
+/// Counts up to what is wanted, and says so.
+#[derive(Default)]
+struct Tally {
+    hops: Cell<u64>,
+    wanted: Cell<u64>,
+    done: Notify,
+}
+
+impl Tally {
+    fn count(&self) {
+        self.hops.set(self.hops.get() + 1);
+        if self.hops.get() == self.wanted.get() {
+            self.done.notify_one();
+        }
+    }
+}
+
 fn ring(work: &Work) -> Batch {
     let runtime = runtime();
     let tasks = LocalSet::new();
     let ring = work::ring(work.n);
     work::prime(&ring, work.active);
-    let hops = Rc::new(Cell::new(0_u64));
-    let wanted = Rc::new(Cell::new(0_u64));
-    let done = Rc::new(Notify::new());
+    let tally = Rc::new(Tally::default());
     for link in ring {
-        let (hops, wanted, done) = (hops.clone(), wanted.clone(), done.clone());
-        tasks.spawn_local(async move {
-            // SAFETY: an `OwnedFd` stays open, and the same, for as long as the `AsyncFd` owns it.
-            let reader = unsafe { AsyncFd::register(link.reader) };
-            let reader = reader.expect("a pipe can be waited for");
-            loop {
-                let mut guard = reader.readable().await.expect("the runtime is there");
-                // One byte is all there is: the next one is a new edge.
-                guard.clear_ready();
-                work::pass_on(reader.get_ref(), &link.writer);
-                hops.set(hops.get() + 1);
-                if hops.get() == wanted.get() {
-                    done.notify_one();
-                }
-            }
-        });
+        let tally = tally.clone();
+        match work.name.as_str() {
+            "ring-timeout" => tasks.spawn_local(refresh(link, tally)),
+            "ring-again" => tasks.spawn_local(again(link, tally)),
+            _ => tasks.spawn_local(plain(link, tally)),
+        };
     }
     Box::new(move |ops| {
-        hops.set(0);
-        wanted.set(ops);
-        let time = timed(|| tasks.block_on(&runtime, done.notified()));
-        time / hops.get() as f64
+        tally.hops.set(0);
+        tally.wanted.set(ops);
+        let time = timed(|| tasks.block_on(&runtime, tally.done.notified()));
+        time / tally.hops.get() as f64
     })
+}
+
+async fn plain(link: Link, tally: Rc<Tally>) {
+    let reader = async_fd(link.reader);
+    loop {
+        let mut guard = reader.readable().await.expect("the runtime is there");
+        // One byte is all there is: the next one is a new edge.
+        guard.clear_ready();
+        work::pass_on(reader.get_ref(), &link.writer);
+        tally.count();
+    }
+}
+
+/// Waits anew each time, with a timeout.
+async fn again(link: Link, tally: Rc<Tally>) {
+    let reader = async_fd(link.reader);
+    while let Ok(guard) = timeout(IDLE, reader.readable()).await {
+        guard.expect("the runtime is there").clear_ready();
+        work::pass_on(reader.get_ref(), &link.writer);
+        tally.count();
+    }
+}
+
+/// Moves one timer on each time.
+async fn refresh(link: Link, tally: Rc<Tally>) {
+    let reader = async_fd(link.reader);
+    let mut idle = pin!(sleep(IDLE));
+    let until_idle = std::future::poll_fn(|cx| {
+        while let Poll::Ready(guard) = reader.poll_read_ready(cx) {
+            guard.expect("the runtime is there").clear_ready();
+            work::pass_on(reader.get_ref(), &link.writer);
+            tally.count();
+            idle.as_mut().reset(Instant::now() + IDLE);
+        }
+        ready!(idle.as_mut().poll(cx));
+        Poll::Ready(())
+    });
+    until_idle.await;
 }
 
 fn timers(work: &Work) -> Batch {
     let runtime = runtime();
+    let Timeouts { first, moved } = Timeouts::of(work);
     let (n, name) = (work.n, work.name.clone());
     Box::new(move |_| {
         let _entered = runtime.enter();
         let mut queue = DelayQueue::with_capacity(n);
-        if name == "timer-add" {
-            let add = |at| {
-                let _key = queue.insert(at, work::timeout(at));
-            };
-            return timed(|| (0..n).for_each(add)) / n as f64;
-        }
-        let is_expire = name == "timer-expire";
-        let first = if is_expire {
-            work::short_timeout
-        } else {
-            work::timeout
+        let mut keys = Vec::with_capacity(n);
+        let mut add = || {
+            keys.extend(
+                (0..)
+                    .zip(&first)
+                    .map(|(at, &after)| queue.insert(at, after)),
+            )
         };
-        let keys: Vec<_> = (0..n).map(|at| queue.insert(at, first(at))).collect();
-        let mut keys = keys.iter().enumerate();
+        if name == "timer-add" {
+            return timed(add) / n as f64;
+        }
+        add();
         let time = match name.as_str() {
-            "timer-cancel" => timed(|| keys.for_each(|(_, key)| drop(queue.remove(key)))),
-            "timer-later" => {
-                timed(|| keys.for_each(|(at, key)| queue.reset(key, work::timeout(at) * 2)))
-            }
-            "timer-earlier" => {
-                timed(|| keys.for_each(|(at, key)| queue.reset(key, work::timeout(at) / 2)))
-            }
+            "timer-cancel" => timed(|| {
+                for key in &keys {
+                    let _item = queue.remove(key);
+                }
+            }),
+            "timer-later" | "timer-earlier" => timed(|| {
+                for (key, &after) in keys.iter().zip(&moved) {
+                    queue.reset(key, after);
+                }
+            }),
             _ => {
-                let _ = keys.next();
                 work::until_due();
                 let all = std::future::poll_fn(|cx| {
                     while !queue.is_empty() {
@@ -113,12 +170,45 @@ fn timers(work: &Work) -> Batch {
     })
 }
 
-fn wake(work: &Work) -> Batch {
+fn register() -> Batch {
+    let runtime = runtime();
+    Box::new(move |ops| {
+        let all = async {
+            for at in 1..=ops {
+                drop(async_fd(work::new_source()));
+                // What was dropped is freed when the runtime has its turn.
+                if at % 64 == 0 {
+                    yield_now().await;
+                }
+            }
+        };
+        timed(|| runtime.block_on(all)) / ops as f64
+    })
+}
+
+fn send_signals() -> Batch {
+    let runtime = runtime();
+    let entered = runtime.enter();
+    let mut caught = signal(SignalKind::user_defined1()).expect("it can be caught");
+    drop(entered);
+    let own = getpid();
+    Box::new(move |ops| {
+        let all = async {
+            for _ in 0..ops {
+                kill_process(own, Signal::USR1).expect("sent");
+                caught.recv().await.expect("the runtime is there");
+            }
+        };
+        timed(|| runtime.block_on(all)) / ops as f64
+    })
+}
+
+fn wake(work: &Work) -> Offer {
     let runtime = runtime();
     let woken = Arc::new(Notify::new());
     let remote = Arc::clone(&woken);
-    let other = wake::Other::start(work, Arc::new(move || remote.notify_one()));
-    Box::new(move |ops| {
+    let other = wake::Other::start(work, Arc::new(move || remote.notify_one()))?;
+    Ok(Box::new(move |ops| {
         let all = async {
             other.begin(ops);
             for _ in 0..ops {
@@ -127,5 +217,5 @@ fn wake(work: &Work) -> Batch {
             }
         };
         timed(|| runtime.block_on(all)) / ops as f64
-    })
+    }))
 }

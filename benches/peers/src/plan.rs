@@ -10,11 +10,37 @@ pub(crate) struct Case {
     pub(crate) ops: u64,
     /// Whose time is the unit of the ratios.
     pub(crate) floor: &'static str,
-    /// Whether operations are also counted.
-    pub(crate) counted: bool,
+    /// Another work of evloop's that is measured in the same repetitions, and its name there.
+    pub(crate) beside: Option<(&'static str, &'static str)>,
+    pub(crate) counted: Counted,
+}
+
+/// What is counted of an operation, besides its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Nothing,
+    /// And nothing else: its batch does other things than what is timed.
+    Instructions,
+    All,
 }
 
 impl Case {
+    /// Another work at the same size.
+    pub(crate) fn with_work(&self, name: &str) -> Self {
+        let mut case = self.clone();
+        case.work.name = name.to_owned();
+        case
+    }
+
+    /// How often it is measured where `reps` is the usual number: less where a batch takes long.
+    pub(crate) fn reps(&self, reps: usize) -> usize {
+        if self.ops < 1_000_000 {
+            reps
+        } else {
+            reps.div_ceil(3)
+        }
+    }
+
     /// What it is called in every output.
     pub(crate) fn label(&self) -> String {
         let Work { name, n, active } = &self.work;
@@ -30,26 +56,29 @@ impl Case {
 pub(crate) const WORKS: &[(&str, &str)] = &[
     (
         "ring",
-        "Level-triggered persistent events: one read of a byte, one write into the next pipe. Bytes that go round at a time follow the slash.",
+        "Level-triggered persistent events in a ring of pipes: one read of a byte, one write into the next pipe. Pipes, and bytes that go round at a time.",
     ),
     ("ring-edge", "The same, edge-triggered."),
     (
         "ring-timeout",
-        "The level ring with an idle timeout of 60 s that each event refreshes. The floor has none. libev and libuv keep a timer beside each source.",
+        "The level ring with an idle timeout of 60 s that each event refreshes. The floor has none. libev, libuv and calloop keep a timer beside each source, tokio a Sleep that is reset, edge-triggered. evloop runs in the same repetitions without a timeout, too.",
     ),
     (
         "ring-again",
-        "Each callback deletes its event and adds it again with a timeout. The floor has no timers and changes nothing: it is the level ring.",
+        "Each callback deletes its event and adds it again with a timeout. The floor has no timers and changes nothing: it is the level ring. calloop registers the source again after its callback, tokio waits anew under a timeout, edge-triggered.",
     ),
     (
         "toggle",
-        "The level ring; each callback asks for write interest and takes it back in the same turn. The floor changes nothing.",
+        "The level ring; each callback asks for write interest and takes it back in the same turn. The floor changes nothing; mio is edge-triggered.",
     ),
     (
         "cascade",
         "One-shot events are added, and each makes the next one ready; then all are added again. Raw, mio, polling, calloop and tokio stay registered instead, edge-triggered where they can be.",
     ),
-    ("timer-add", "Adding timers with deadlines in no order."),
+    (
+        "timer-add",
+        "Adding timers with timeouts from a second to an hour, in no order. tokio inserts into a DelayQueue.",
+    ),
     ("timer-cancel", "Deleting them."),
     (
         "timer-later",
@@ -62,7 +91,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "signal",
-        "The process sends itself a signal; the loop turns until it is seen. raw: a handler that writes into a pipe.",
+        "The process sends itself a signal; the loop turns until it is seen. raw: a handler that writes into a pipe. calloop: the signal is blocked, and read from a signalfd.",
     ),
     (
         "wake",
@@ -71,11 +100,11 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ("wake-other", "The same from another processor."),
     (
         "add-delete",
-        "A known event is deleted and added again, without a wait between. raw: two epoll_ctl.",
+        "A known event is deleted and added again, without a wait between. raw: two epoll_ctl. calloop disables and enables its source.",
     ),
     (
         "register",
-        "A source new to the loop is added, told to the kernel and removed. evloop polls the kernel in between, as it tells the kernel nothing before it waits.",
+        "A new eventfd is made, added, known to the kernel, removed and closed. Libraries that tell the kernel when they wait are asked to look without waiting.",
     ),
 ];
 
@@ -83,33 +112,38 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
 pub(crate) fn cases(is_quick: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     let sizes: &[(usize, usize)] = if is_quick {
-        &[(100, 1), (1000, 100)]
+        &[(100, 1), TYPICAL]
     } else {
-        &[(100, 1), (100, 100), (1000, 1), (1000, 100), (5000, 100)]
+        &[
+            (100, 1),
+            (100, 100),
+            (1000, 1),
+            TYPICAL,
+            (5000, 1),
+            (5000, 100),
+        ]
     };
     for name in ["ring", "ring-edge", "ring-timeout", "ring-again"] {
-        let level = if name == "ring-edge" {
-            "raw-edge"
-        } else {
-            "raw-level"
-        };
-        for &(n, active) in sizes {
-            cases.push(case(
-                name,
-                n,
-                active,
-                20_000,
-                level,
-                (n, active) == (1000, 100),
-            ));
+        for &size in sizes {
+            let mut case = case(name, size, 20_000, "raw-level");
+            if name == "ring-edge" {
+                case.floor = "raw-edge";
+            }
+            if name == "ring-timeout" {
+                case.beside = Some(("ring", "evloop-no-timeout"));
+            }
+            if size != TYPICAL {
+                case.counted = Counted::Nothing;
+            }
+            cases.push(case);
         }
     }
-    cases.push(case("toggle", 1000, 100, 20_000, "raw-level", true));
-    cases.push(case("cascade", 100, 1, 10_000, "raw-edge", true));
+    cases.push(case("toggle", TYPICAL, 20_000, "raw-level"));
+    cases.push(case("cascade", (100, 1), 10_000, "raw-edge"));
     let sizes: &[usize] = if is_quick {
-        &[100_000]
+        &[MANY_TIMERS]
     } else {
-        &[10_000, 100_000, 1_000_000]
+        &[10_000, MANY_TIMERS, 1_000_000]
     };
     for name in [
         "timer-add",
@@ -119,23 +153,35 @@ pub(crate) fn cases(is_quick: bool) -> Vec<Case> {
         "timer-expire",
     ] {
         for &n in sizes {
-            cases.push(case(name, n, 0, n as u64, "libev", false));
+            let mut case = case(name, (n, 0), n as u64, "libev");
+            case.counted = match n {
+                MANY_TIMERS => Counted::Instructions,
+                _ => Counted::Nothing,
+            };
+            cases.push(case);
         }
     }
-    cases.push(case("signal", 1, 0, 3_000, "raw-level", true));
-    cases.push(case("wake", 1, 0, 3_000, "raw-edge", false));
-    cases.push(case("wake-other", 1, 0, 3_000, "raw-edge", false));
-    cases.push(case("add-delete", 1, 0, 50_000, "raw-level", true));
-    cases.push(case("register", 1, 0, 10_000, "raw-level", true));
+    cases.push(case("signal", (1, 0), 3_000, "raw-level"));
+    cases.push(case("wake", (1, 0), 3_000, "raw-edge"));
+    cases.push(case("wake-other", (1, 0), 3_000, "raw-edge"));
+    cases.push(case("add-delete", (1, 0), 50_000, "raw-level"));
+    cases.push(case("register", (1, 0), 5_000, "raw-level"));
     if is_quick {
         for case in &mut cases {
-            case.counted &= ["ring", "ring-again"].contains(&case.work.name.as_str());
+            if !["ring", "ring-again"].contains(&case.work.name.as_str()) {
+                case.counted = Counted::Nothing;
+            }
         }
     }
     cases
 }
 
-fn case(name: &str, n: usize, active: usize, ops: u64, floor: &'static str, counted: bool) -> Case {
+/// Pipes and bytes of the rings that the targets are about.
+const TYPICAL: (usize, usize) = (1000, 100);
+/// Timers of those.
+const MANY_TIMERS: usize = 100_000;
+
+fn case(name: &str, (n, active): (usize, usize), ops: u64, floor: &'static str) -> Case {
     let work = Work {
         name: name.to_owned(),
         n,
@@ -145,6 +191,7 @@ fn case(name: &str, n: usize, active: usize, ops: u64, floor: &'static str, coun
         work,
         ops,
         floor,
-        counted,
+        beside: None,
+        counted: Counted::All,
     }
 }

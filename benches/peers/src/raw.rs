@@ -1,16 +1,14 @@
 //! The floor: epoll by hand. Nothing can do the same system calls for less.
 
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::wake::{self, Waker};
-use crate::work::{self, Batch, Link, NO_TIMERS, NOT_WRITTEN, Offer, Work, timed};
+use crate::work::{self, Batch, NO_SUCH, NO_TIMERS, Offer, Work, timed};
 
 /// How the sources are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,36 +19,25 @@ pub(crate) enum Trigger {
 
 pub(crate) fn offer(work: &Work, trigger: Trigger) -> Offer {
     match work.name.as_str() {
-        "ring" | "ring-edge" | "ring-again" | "ring-timeout" => {
-            let ring = work::ring(work.n);
-            work::prime(&ring, work.active);
-            Ok(turns(ring, trigger, false))
+        "ring" | "ring-edge" | "ring-again" | "ring-timeout" | "toggle" | "cascade" => {
+            Ok(ring(work, trigger))
         }
-        "toggle" => {
-            let ring = work::ring(work.n);
-            work::prime(&ring, work.active);
-            Ok(turns(ring, trigger, false))
-        }
-        "cascade" => {
-            let ring = work::ring(work.n);
-            Ok(turns(ring, trigger, true))
-        }
-        "add-delete" | "register" => {
-            let epoll = Epoll::new();
+        "add-delete" => {
             let ring = work::ring(1);
-            Ok(Box::new(move |ops| {
-                timed(|| {
-                    for _ in 0..ops {
-                        epoll.add(&ring[0].reader, 0, trigger);
-                        epoll::delete(&epoll.fd, &ring[0].reader).expect("it was added");
-                    }
-                }) / ops as f64
+            Ok(add_delete(move |epoll| {
+                epoll.add(&ring[0].reader, 0, trigger);
+                epoll::delete(&epoll.fd, &ring[0].reader).expect("it was added");
             }))
         }
+        "register" => Ok(add_delete(move |epoll| {
+            let source = work::new_source();
+            epoll.add(&source, 0, trigger);
+            epoll::delete(&epoll.fd, &source).expect("it was added");
+        })),
         "signal" => Ok(signal(trigger)),
-        "wake" | "wake-other" => Ok(wake(work, trigger)),
+        "wake" | "wake-other" => wake(work, trigger),
         name if name.starts_with("timer") => Err(NO_TIMERS),
-        _ => Err(NOT_WRITTEN),
+        _ => Err(NO_SUCH),
     }
 }
 
@@ -85,19 +72,15 @@ fn epoll_wait(fd: &OwnedFd, ready: &mut Vec<epoll::Event>) {
     }
 }
 
-/// Bytes go round; with `once` a single one, each batch anew.
-fn turns(ring: Vec<Link>, trigger: Trigger, once: bool) -> Batch {
+fn ring(work: &Work, trigger: Trigger) -> Batch {
+    let ring = work::ring(work.n);
+    work::prime(&ring, work.active);
     let epoll = Epoll::new();
     for (at, link) in ring.iter().enumerate() {
         epoll.add(&link.reader, at as u64, trigger);
     }
     let mut ready = Vec::with_capacity(256);
-    let mut started = false;
     Box::new(move |ops| {
-        if once && !started {
-            work::prime(&ring, 1);
-            started = true;
-        }
         let mut hops = 0_u64;
         let time = timed(|| {
             while hops < ops {
@@ -112,17 +95,22 @@ fn turns(ring: Vec<Link>, trigger: Trigger, once: bool) -> Batch {
     })
 }
 
+fn add_delete(pair: impl Fn(&Epoll) + 'static) -> Batch {
+    let epoll = Epoll::new();
+    Box::new(move |ops| timed(|| (0..ops).for_each(|_| pair(&epoll))) / ops as f64)
+}
+
 /// A handler that writes into a pipe, and the pipe's other end in the epoll.
 fn signal(trigger: Trigger) -> Batch {
     let epoll = Epoll::new();
     let pipe = work::ring(1).pop().expect("one");
     epoll.add(&pipe.reader, 0, trigger);
     signal_hook::low_level::pipe::register(Signal::USR1.as_raw(), pipe.writer).expect("caught");
-    let mut ready = Vec::with_capacity(16);
+    let (own, mut ready) = (getpid(), Vec::with_capacity(16));
     Box::new(move |ops| {
         timed(|| {
             for _ in 0..ops {
-                kill_process(getpid(), Signal::USR1).expect("sent");
+                kill_process(own, Signal::USR1).expect("sent");
                 epoll.wait(&mut ready);
                 work::read_byte(&pipe.reader);
             }
@@ -138,14 +126,14 @@ impl Waker for Eventfd {
     }
 }
 
-fn wake(work: &Work, trigger: Trigger) -> Batch {
+fn wake(work: &Work, trigger: Trigger) -> Offer {
     let epoll = Epoll::new();
-    let fd = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("an eventfd");
+    let fd = work::new_source();
     epoll.add(&fd, 0, trigger);
     let eventfd = Arc::new(Eventfd(fd));
-    let other = Rc::new(wake::Other::start(work, Arc::clone(&eventfd)));
+    let other = wake::Other::start(work, Arc::clone(&eventfd))?;
     let mut ready = Vec::with_capacity(16);
-    Box::new(move |ops| {
+    Ok(Box::new(move |ops| {
         timed(|| {
             other.begin(ops);
             for _ in 0..ops {
@@ -157,5 +145,5 @@ fn wake(work: &Work, trigger: Trigger) -> Batch {
                 other.answer();
             }
         }) / ops as f64
-    })
+    }))
 }

@@ -1,16 +1,14 @@
 //! The targets of evloop, each held against what a run has measured.
 
-use crate::driver::{Measured, Outcome};
+use crate::driver::Outcome;
 
-/// What evloop's median is divided by.
+/// What evloop's time is divided by, or what is taken of evloop itself.
 #[derive(Clone, Copy, Debug)]
 enum Against {
     /// This contender, within each repetition.
     One(&'static str),
     /// The quickest of these.
     Best(&'static [&'static str]),
-    /// evloop itself in another case.
-    Own(&'static str),
     /// Nothing: the number itself, in nanoseconds.
     Time,
     Instructions,
@@ -134,7 +132,7 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
     (
         "idle timeout: of no timeout",
         "ring-timeout 1000/100",
-        Against::Own("ring 1000/100"),
+        Against::One("evloop-no-timeout"),
         1.03,
     ),
     (
@@ -173,51 +171,121 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
 /// A target and what came of it.
 #[derive(Debug)]
 pub(crate) struct Verdict {
-    pub(crate) name: &'static str,
+    name: &'static str,
+    /// Who was the quickest peer, where that is the question.
+    best: Option<&'static str>,
     pub(crate) limit: f64,
-    pub(crate) value: f64,
-    pub(crate) is_reached: bool,
+    /// One a run; a count is taken in the first only.
+    pub(crate) values: Vec<f64>,
 }
 
-/// Those that the run says something about.
+impl Verdict {
+    pub(crate) fn name(&self) -> String {
+        match self.best {
+            Some(best) => format!("{} ({best})", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+
+    /// In how many runs it was reached.
+    fn reached(&self) -> usize {
+        let is_reached = |value: &&f64| **value <= self.limit + 0.000_5;
+        self.values.iter().filter(is_reached).count()
+    }
+
+    /// Whether it was reached in every run.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.reached() == self.values.len()
+    }
+
+    pub(crate) fn says(&self) -> String {
+        match self.reached() {
+            0 => "NOT reached".to_owned(),
+            _ if self.is_reached() => "reached".to_owned(),
+            some => format!("reached in {some} of {}", self.values.len()),
+        }
+    }
+}
+
+/// Those that a run says something about.
 pub(crate) fn judge(outcomes: &[Outcome]) -> Vec<Verdict> {
     let verdict = |&(name, label, against, limit): &(&'static str, &str, Against, f64)| {
-        let value = value(outcomes, label, against)?;
+        let (value, best) = value(outcomes, label, against)?;
         Some(Verdict {
             name,
+            best,
             limit,
-            value,
-            is_reached: value <= limit + 0.000_5,
+            values: vec![value],
         })
     };
     TARGETS.iter().filter_map(verdict).collect()
 }
 
-fn value(outcomes: &[Outcome], label: &str, against: Against) -> Option<f64> {
-    let own = measured(outcomes, label, "evloop")?;
-    match against {
-        Against::One(peer) => Some(own.ratio_to(measured(outcomes, label, peer)?)),
-        Against::Best(peers) => {
-            let peers = peers
-                .iter()
-                .filter_map(|peer| measured(outcomes, label, peer));
-            peers.map(|peer| own.ratio_to(peer)).max_by(f64::total_cmp)
+/// The verdicts of several runs in one list.
+pub(crate) fn merge(runs: Vec<Vec<Verdict>>) -> Vec<Verdict> {
+    let mut runs = runs.into_iter();
+    let mut merged = runs.next().unwrap_or_default();
+    for verdict in runs.flatten() {
+        if let Some(known) = merged.iter_mut().find(|known| known.name == verdict.name) {
+            known.values.extend(verdict.values);
         }
-        Against::Own(other) => {
-            Some(own.time().median / measured(outcomes, other, "evloop")?.time().median)
-        }
-        Against::Time => Some(own.time().median),
-        Against::Instructions => own.counts.instructions,
-        Against::EpollCtl => own.counts.epoll_ctl,
     }
+    merged
 }
 
-fn measured<'a>(outcomes: &'a [Outcome], label: &str, name: &str) -> Option<&'a Measured> {
+fn value(
+    outcomes: &[Outcome],
+    label: &str,
+    against: Against,
+) -> Option<(f64, Option<&'static str>)> {
     let outcome = outcomes
         .iter()
         .find(|outcome| outcome.case.label() == label)?;
-    outcome
-        .measured
-        .iter()
-        .find(|measured| measured.name == name)
+    let own = outcome.of("evloop")?;
+    let value = match against {
+        Against::One(peer) => own.ratio_to(outcome.of(peer)?),
+        Against::Best(peers) => {
+            let ratios = peers.iter().filter_map(|&peer| {
+                let ratio = own.ratio_to(outcome.of(peer)?);
+                Some((ratio, Some(peer)))
+            });
+            return ratios.max_by(|one, other| one.0.total_cmp(&other.0));
+        }
+        Against::Time => own.time().median,
+        Against::Instructions => own.counts.instructions?,
+        Against::EpollCtl => own.counts.epoll_ctl?,
+    };
+    Some((value, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(values: &[f64]) -> Verdict {
+        Verdict {
+            name: "timers",
+            best: None,
+            limit: 0.8,
+            values: values.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_target_is_reached_if_it_is_in_every_run() {
+        assert_eq!(verdict(&[0.7, 0.8, 0.8004]).says(), "reached");
+        assert_eq!(verdict(&[0.7, 0.81, 0.9]).says(), "reached in 1 of 3");
+        assert_eq!(verdict(&[0.9, 1.0, 0.9]).says(), "NOT reached");
+    }
+
+    #[test]
+    fn runs_are_merged_by_target() {
+        let other = Verdict {
+            name: "rings",
+            ..verdict(&[2.0])
+        };
+        let merged = merge(vec![vec![other, verdict(&[0.7])], vec![verdict(&[0.9])]]);
+        assert_eq!(merged[0].values, [2.0]);
+        assert_eq!(merged[1].values, [0.7, 0.9]);
+    }
 }

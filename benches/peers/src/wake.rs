@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::work::{self, Work};
 
@@ -28,14 +28,24 @@ pub(crate) struct Other {
 }
 
 impl Other {
-    /// Starts it. The loop is pinned to one processor, the other thread to the same or the next.
-    pub(crate) fn start(work: &Work, waker: Arc<impl Waker>) -> Self {
+    /// Starts it. The loop is pinned to one processor, the other thread to the same or another.
+    ///
+    /// # Errors
+    ///
+    /// There is no other.
+    pub(crate) fn start(work: &Work, waker: Arc<impl Waker>) -> Result<Self, &'static str> {
         let (batches, wanted) = mpsc::channel::<u64>();
         let (heard, answers) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
-        let cpu = usize::from(work.name == "wake-other");
-        pin(0);
+        let usable = sched_getaffinity(None).expect("somewhere it runs");
+        let mut usable = (0..CpuSet::MAX_CPU).filter(|&cpu| usable.is_set(cpu));
+        let own = usable.next().expect("it runs on a processor");
+        let other = match work.name.as_str() {
+            "wake" => own,
+            _ => usable.next_back().ok_or("there is one processor only")?,
+        };
+        pin(own);
         thread::spawn(move || {
-            pin(cpu);
+            pin(other);
             for wakes in wanted {
                 for _ in 0..wakes {
                     waker.wake();
@@ -43,7 +53,7 @@ impl Other {
                 }
             }
         });
-        Self { batches, answers }
+        Ok(Self { batches, answers })
     }
 
     /// Has it wake the loop so often.
@@ -60,6 +70,5 @@ impl Other {
 fn pin(cpu: usize) {
     let mut set = CpuSet::new();
     set.set(cpu);
-    // Where there is no such processor the kernel chooses.
-    let _ = sched_setaffinity(None, &set);
+    sched_setaffinity(None, &set).expect("it may run there");
 }

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -32,7 +33,10 @@ pub(crate) struct Link {
 pub(crate) const NO_TIMERS: &str = "it has no timers";
 pub(crate) const NO_SIGNALS: &str = "it has no signals";
 pub(crate) const NO_LEVEL: &str = "its sources are edge-triggered only";
-pub(crate) const NOT_WRITTEN: &str = "not measured yet";
+pub(crate) const NO_SUCH: &str = "it is not in this program";
+
+/// So long a source is idle at most, in the works with a timeout.
+pub(crate) const IDLE: Duration = Duration::from_secs(60);
 
 /// A ring of pipes that all can be read without blocking; no byte is in it yet.
 pub(crate) fn ring(n: usize) -> Vec<Link> {
@@ -76,7 +80,13 @@ pub(crate) fn write_byte(writer: &OwnedFd) {
     rustix::io::write(writer, b"e").expect("a pipe has room for a byte");
 }
 
-/// Nanoseconds that `run` takes.
+/// A source that nobody has seen before.
+pub(crate) fn new_source() -> OwnedFd {
+    eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).expect("an eventfd")
+}
+
+/// Nanoseconds that `run` takes. Never inlined: callgrind counts what runs below it.
+#[inline(never)]
 pub(crate) fn timed(run: impl FnOnce()) -> f64 {
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
     let start = Instant::now();
@@ -84,18 +94,34 @@ pub(crate) fn timed(run: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64() * 1e9
 }
 
-/// The `at`th of many timeouts, in no order, from one second to an hour.
-pub(crate) fn timeout(at: usize) -> Duration {
-    let mixed = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    Duration::from_millis(1_000 + mixed % 3_600_000)
+/// The timeouts of the timer works, made before any time is taken.
+pub(crate) struct Timeouts {
+    /// From one second to an hour in no order; within a millisecond where they are to expire.
+    pub(crate) first: Vec<Duration>,
+    /// What they are moved to.
+    pub(crate) moved: Vec<Duration>,
 }
 
-/// The `at`th of many timeouts that are over in a millisecond.
-pub(crate) fn short_timeout(at: usize) -> Duration {
-    Duration::from_micros(timeout(at).as_secs() % 1000)
+impl Timeouts {
+    pub(crate) fn of(work: &Work) -> Self {
+        let mixed = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let long = (0..work.n).map(|at| Duration::from_millis(1_000 + mixed(at) % 3_600_000));
+        let moved = long.clone().map(|timeout| match work.name.as_str() {
+            "timer-later" => timeout * 2,
+            _ => timeout / 2,
+        });
+        let moved = moved.collect();
+        let first = if work.name == "timer-expire" {
+            let short = long.map(|timeout| Duration::from_micros(timeout.as_secs() % 1000));
+            short.collect()
+        } else {
+            long.collect()
+        };
+        Self { first, moved }
+    }
 }
 
-/// Waits until every [`short_timeout`] is over.
+/// Waits until the timers of `timer-expire` are due.
 pub(crate) fn until_due() {
     std::thread::sleep(Duration::from_millis(3));
 }

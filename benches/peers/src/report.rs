@@ -1,0 +1,99 @@
+//! What is printed, and the CSV.
+
+use std::fmt::Write;
+
+use crate::driver::Outcome;
+use crate::stats::Spread;
+use crate::targets::Verdict;
+
+/// A case: a row for each contender.
+pub(crate) fn table(outcome: &Outcome) -> String {
+    let mut text = format!(
+        "{:<22}{:>10}{:>20}{:>9}{:>8}{:>9}{:>7}{:>7}\n",
+        outcome.case.label(),
+        "ns an op",
+        "quartiles",
+        "ratio",
+        "instr",
+        "syscalls",
+        "ctl",
+        "allocs",
+    );
+    for measured in &outcome.measured {
+        let time = measured.time();
+        let spread = format!("{:.1} - {:.1}", time.low, time.high);
+        let counts = &measured.counts;
+        let _ = writeln!(
+            text,
+            "  {:<20}{:>10.1}{spread:>20}{:>9}{:>8}{:>9}{:>7}{:>7}",
+            measured.name,
+            time.median,
+            number(outcome.ratio(measured), 2),
+            number(counts.instructions, 0),
+            number(counts.syscalls, 2),
+            number(counts.epoll_ctl, 2),
+            number(counts.allocations, 2),
+        );
+    }
+    for (name, reason) in &outcome.absent {
+        let _ = writeln!(text, "  {name:<20}  left out: {reason}");
+    }
+    text.push('\n');
+    text
+}
+
+/// With so many places, or nothing.
+pub(crate) fn number(value: Option<f64>, places: usize) -> String {
+    // A tiny negative difference is nought.
+    value.map_or_else(String::new, |value| format!("{:.places$}", value.max(0.0)))
+}
+
+/// Each target with what each run says of it.
+pub(crate) fn targets(verdicts: &[Verdict]) -> String {
+    let runs = verdicts.iter().map(|verdict| verdict.values.len());
+    let width = 12 * runs.max().unwrap_or(1);
+    let mut text = format!("{:<46}{:>8}{:>width$}\n", "target", "at most", "is");
+    for verdict in verdicts {
+        let values: String = verdict
+            .values
+            .iter()
+            .map(|value| format!("{value:>12.2}"))
+            .collect();
+        let _ = writeln!(
+            text,
+            "{:<46}{:>8.2}{values:>width$}  {}",
+            verdict.name(),
+            verdict.limit,
+            verdict.says()
+        );
+    }
+    text
+}
+
+/// A row for each contender in each case.
+pub(crate) fn csv(outcomes: &[Outcome]) -> String {
+    let mut text = String::from(
+        "case,contender,ns_low,ns_median,ns_high,floor,ratio,instructions,syscalls,epoll_ctl,allocations,absent\n",
+    );
+    for outcome in outcomes {
+        let (label, floor) = (outcome.case.label(), outcome.case.floor);
+        for own in &outcome.measured {
+            let Spread { low, median, high } = own.time();
+            let counts = &own.counts;
+            let _ = writeln!(
+                text,
+                "{label},{},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},",
+                own.name,
+                number(outcome.ratio(own), 4),
+                number(counts.instructions, 1),
+                number(counts.syscalls, 4),
+                number(counts.epoll_ctl, 4),
+                number(counts.allocations, 4),
+            );
+        }
+        for (name, reason) in &outcome.absent {
+            let _ = writeln!(text, "{label},{name},,,,{floor},,,,,,\"{reason}\"");
+        }
+    }
+    text
+}
