@@ -6,14 +6,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
-use evloop_changelist::{Entry, Interest, Op, RawFd, Ready, Token, Trigger};
+use evloop_changelist::{Entry, Interest, RawFd, Ready, Token, Trigger};
 use libc::epoll_event;
 use rustix::event::epoll::{self, CreateFlags};
 use rustix::io::{DupFlags, Errno};
 
-use crate::apply::{apply, event, tell};
+use crate::apply::apply;
 use crate::fdinfo;
 use crate::growth::Growth;
+use crate::registry::Registry;
 use crate::sys;
 use crate::wait::Resolution;
 
@@ -71,6 +72,10 @@ impl Epoll {
             .map_err(|errno| CreateError::of("dup3", errno))
     }
 
+    fn registry(&self) -> Registry<'_> {
+        Registry::new(self.epoll.as_fd())
+    }
+
     /// Gives the array the length that it should have. Allocates only when that is another one.
     fn fit(&mut self, used: usize) {
         self.growth.note(used);
@@ -98,18 +103,11 @@ impl Backend for Epoll {
         interest: Interest,
         trigger: Trigger,
     ) -> Result<(), ControlError> {
-        tell(
-            &mut self.epoll.as_fd(),
-            Op::Add,
-            fd,
-            event(token, interest, trigger),
-        )
-        .map_err(|refusal| refusal.of(fd))
+        self.registry().add(fd, token, interest, trigger)
     }
 
     fn delete(&mut self, fd: RawFd) -> Result<(), ControlError> {
-        tell(&mut self.epoll.as_fd(), Op::Delete, fd, sys::NO_EVENT)
-            .map_err(|refusal| refusal.of(fd))
+        self.registry().delete(fd)
     }
 
     fn apply(&mut self, changes: &[Entry], reports: &mut Vec<Report>) -> Result<(), WaitError> {

@@ -86,6 +86,7 @@ mod clock;
 mod epoll;
 mod fdinfo;
 mod growth;
+mod registry;
 mod sys;
 mod wait;
 
@@ -94,6 +95,7 @@ pub use evloop_changelist::{Change, Changelist, Entry, Interest, RawFd, Ready, T
 
 pub use self::clock::MonotonicClock;
 pub use self::epoll::{CreateError, Epoll};
+pub use self::registry::Registry;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -12,7 +12,7 @@ use libc::timeval;
 use crate::abi::{EV_PERSIST, EVLIST_FINALIZING, EVLIST_INSERTED, EVLIST_TIMEOUT, Event};
 use crate::activate::When;
 use crate::base::{State, Subject};
-use crate::kernel::Refusal;
+use crate::kernel::{Refusal, grant};
 use crate::lock::Entered;
 use crate::{clock, debug, log, mm};
 
@@ -73,7 +73,7 @@ impl Entered<'_> {
             return Ok(());
         }
         let kind = event.kind().map_err(|error| {
-            log::warn(format_args!("event_add: {error}"));
+            log::warn_later(format_args!("event_add: {error}"));
             libc::EINVAL
         })?;
         if self.stamp.is_child() {
@@ -171,16 +171,14 @@ impl Entered<'_> {
         if matches!(kind, Kind::Signal(_)) {
             self.ready_signals();
         }
-        let base = self.base();
         let State {
             core,
             kernel,
-            late,
             signals,
             ..
         } = &mut **self;
         core.add(id, clock::now_ns, |demand| {
-            base.grant(kernel.as_deref_mut(), late, signals.as_ref(), demand)
+            grant(kernel, signals.as_ref(), demand)
         })
     }
 
@@ -238,17 +236,17 @@ fn refuse(event: &Event, error: AddError<Refusal>) -> i32 {
     let fd = event.fd.get();
     match error {
         AddError::Refused(refusal) => {
-            log::warn(format_args!("event_add: {refusal}"));
+            log::warn_later(format_args!("event_add: {refusal}"));
             refusal.errno()
         }
         AddError::MixedTrigger(_) => {
-            log::warn(format_args!(
+            log::warn_later(format_args!(
                 "event_add: file descriptor {fd} has events with and without EV_ET"
             ));
             libc::EINVAL
         }
         error => {
-            log::warn(format_args!("event_add: file descriptor {fd}: {error}"));
+            log::warn_later(format_args!("event_add: file descriptor {fd}: {error}"));
             libc::EINVAL
         }
     }

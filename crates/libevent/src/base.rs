@@ -1,8 +1,8 @@
 //! `struct event_base`: a loop as C has it, made and freed.
 //!
 //! What programs hold is a pointer to a [`Base`]. All that changes in it is behind one borrow, which every
-//! call takes anew and gives back before it returns or calls back. The kernel's side is a part of it that
-//! the thread that waits takes out and brings back.
+//! call takes anew and gives back before it returns or calls back. What a thread waits with is a part of
+//! it that the thread takes out and brings back.
 #![expect(unsafe_code, reason = "bases come and go by C's pointers")]
 
 use std::cell::{Cell, RefCell};
@@ -19,11 +19,12 @@ use libc::timeval;
 use crate::abi::{BASE_NOLOCK, Event, EventCallback};
 use crate::config::Config;
 use crate::host::host;
-use crate::kernel::{Kernel, Late, Notifier};
+use crate::kernel::Kernel;
 use crate::lock::Lock;
 use crate::method::{self, Mechanism, Method};
 use crate::once::Once;
 use crate::signals::Signals;
+use crate::wakers::Notifier;
 use crate::{debug, log, mm};
 
 /// `struct event_base`. Opaque, but for the two places where libevent's own tests look for a file
@@ -56,10 +57,7 @@ pub(crate) struct State {
     pub(crate) stamp: ForkStamp,
     /// The thread that runs the loop, while one does: as the program tells threads apart.
     pub(crate) runner: Option<Option<c_ulong>>,
-    /// The kernel's side. Away while the thread that runs the loop waits with it.
-    pub(crate) kernel: Option<Box<Kernel>>,
-    /// What the kernel is to be told when it is back.
-    pub(crate) late: Vec<Late>,
+    pub(crate) kernel: Kernel,
     /// Whose callback runs.
     pub(crate) current: *const EventCallback,
     /// The same, if it is an event's.
@@ -104,15 +102,14 @@ pub(crate) struct Counts {
 }
 
 impl State {
-    fn new(mechanism: Mechanism) -> Self {
+    fn new(method: Method, mechanism: Mechanism) -> Self {
         let mut core = Core::new();
         core.set_missed(Missed::Forgotten);
         Self {
             core,
             stamp: ForkStamp::new(),
             runner: None,
-            kernel: Some(Box::new(Kernel::new(mechanism))),
-            late: Vec::new(),
+            kernel: Kernel::new(method, mechanism),
             current: ptr::null(),
             current_event: ptr::null(),
             runs: 0,
@@ -206,7 +203,7 @@ impl Base {
             return ptr::null_mut();
         };
         debug::created_threadable();
-        let mut state = State::new(mechanism);
+        let mut state = State::new(method, mechanism);
         state.core.set_limits(config.limits);
         let base = mm::place(Self {
             before_signal: [const { Cell::new(0) }; 21],

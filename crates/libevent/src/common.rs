@@ -53,7 +53,7 @@ pub unsafe extern "C" fn event_base_init_common_timeout(
     }
     let index = state.common.len();
     if index == MOST {
-        log::warn("event_base_init_common_timeout: there are 256 common timeouts already");
+        log::warn_later("event_base_init_common_timeout: there are 256 common timeouts already");
         return ptr::null();
     }
     let mark = MARK | (c_long::try_from(index).unwrap_or(0) << INDEX_SHIFT);

@@ -1,4 +1,5 @@
-//! The kernel's side of a base, made anew in a forked child.
+//! The kernel's side of a base, made anew: in a forked child, and to be rid of a file that cannot be
+//! deleted.
 #![expect(unsafe_code, reason = "functions are exported by their name in C")]
 
 use std::ffi::c_int;
@@ -6,9 +7,11 @@ use std::ptr;
 
 use evloop_catcher::ForkStamp;
 
-use crate::base::Base;
+use crate::base::{Base, State};
+use crate::kernel::{Kernel, Registration, describe, errno};
 use crate::lock::Entered;
 use crate::log;
+use crate::wakers::{NOTIFIER, SIGNALS, registration};
 
 /// Makes a base the child's own: what it has of the kernel's is its parent's. Its events are as they
 /// were. -1 where the system refuses, or refuses a file descriptor.
@@ -31,8 +34,7 @@ impl Entered<'_> {
     /// Makes the kernel's side anew; whether all that the base waits for could be held.
     pub(crate) fn adopt(&mut self) -> bool {
         self.stamp = ForkStamp::new();
-        // What another thread of the parent had left undone, the table says again.
-        self.late.clear();
+        self.kernel.forget_late();
         if !self.is_runner() {
             // The thread that runs the loop is the parent's.
             self.runner = None;
@@ -41,11 +43,68 @@ impl Entered<'_> {
             self.core.abort();
         }
         self.waiters = 0;
-        let backend = self.renew_backend();
-        let wakers = self.renew_wakers();
-        if !(backend && wakers) {
-            log::warn("event_reinit: not everything could be held anew");
+        let is_renewed = self.kernel.renew();
+        if !is_renewed {
+            self.kernel.abandon();
         }
-        backend && wakers
+        // What the parent is woken by is not held; but its numbers are not free before all else is.
+        let parents = (self.notifier.take(), self.signals.take());
+        let wakers = self.renew_wakers(&parents);
+        let done = is_renewed & wakers & self.restore_fds();
+        drop(parents);
+        if !done {
+            log::warn_later("event_reinit: not everything could be held anew");
+        }
+        done
     }
+
+    /// Has the kernel hold what the base wants and nothing else, to be rid of a file that was closed
+    /// while a duplicate of it lives.
+    pub(crate) fn exorcise(&mut self) {
+        if !self.kernel.renew() {
+            return;
+        }
+        let State {
+            kernel,
+            notifier,
+            signals,
+            ..
+        } = &mut **self;
+        if let Some(notifier) = notifier {
+            _ = hold(kernel, registration(&notifier.waker, NOTIFIER));
+        }
+        if let Some(signals) = signals {
+            _ = hold(kernel, registration(signals.waker(), SIGNALS));
+        }
+        self.restore_fds();
+    }
+
+    /// Holds the file descriptors of all events, with a kernel that holds none. Whether all of them
+    /// could be held.
+    fn restore_fds(&mut self) -> bool {
+        let State { core, kernel, .. } = &mut **self;
+        let mut all = true;
+        core.restore_fds(|fd, token, interest, trigger| {
+            let held = hold(
+                kernel,
+                Registration {
+                    fd,
+                    token,
+                    interest,
+                    trigger,
+                },
+            );
+            all &= held.is_ok();
+            held
+        });
+        all
+    }
+}
+
+/// Holds what was held before; the error is the `errno`.
+fn hold(kernel: &mut Kernel, registration: Registration) -> Result<(), i32> {
+    kernel.hold(registration).map_err(|error| {
+        log::warn_later(describe(&error));
+        errno(&error)
+    })
 }

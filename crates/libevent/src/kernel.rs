@@ -1,59 +1,67 @@
-//! The kernel's side of a base: the backend, what wakes it, and what it is told while it waits.
+//! The kernel's side of a base: what it waits with, and how it is told while a thread does.
 //!
-//! The thread that waits takes the backend with it. What another thread changes meanwhile it leaves in
-//! a list, and wakes it: the first thing that the thread does when it is back is to tell the backend.
+//! The thread that waits takes the [`Means`] with it. What another thread adds or deletes meanwhile it
+//! tells the kernel itself, where the kernel can be told: `epoll_ctl(2)` may be called during a wait. A
+//! table for `poll(2)` is away with the thread that waits; then it is left in a list, and is the first
+//! thing that the thread sees to when it is back.
+#![expect(
+    unsafe_code,
+    reason = "the instance that is away is known by its number"
+)]
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use evloop_backend::{Backend, ControlError, Report, WaitError};
+use evloop_backend::{Backend, Capabilities, ControlError, Report, WaitError};
 use evloop_catcher::CatchError;
 use evloop_changelist::{Entry, Interest, RawFd, Token, Trigger};
 use evloop_core::{Demand, Release};
-use evloop_pipe::Waker;
+use evloop_epoll::Registry;
+use evloop_poll::Poll;
 
-use crate::base::{Base, State};
-use crate::lock::Entered;
+use crate::base::State;
 use crate::log;
-use crate::method::Mechanism;
+use crate::method::{Mechanism, Method};
 use crate::signals::Signals;
 
-/// What the thread that waits takes with it.
+/// The kernel's side of a base.
 pub(crate) struct Kernel {
-    pub(crate) mechanism: Mechanism,
-    /// What the backend is told: a copy, for the core may change while it waits.
-    entries: Vec<Entry>,
-    /// What a wait learnt; kept for its memory.
-    reports: Vec<Report>,
+    method: Method,
+    /// Away while the thread that runs the loop waits with them; and in a child that got none.
+    means: Option<Box<Means>>,
+    /// The instance, where there is one: it can be told although the means are away.
+    instance: Option<RawFd>,
+    /// What the means are to be told when they are back.
+    late: Vec<Late>,
+    /// A file was given up since the means went away.
+    has_let_go: bool,
 }
 
-/// What the backend is to be told when its thread is back.
+/// What a thread waits with.
+pub(crate) struct Means {
+    mechanism: Mechanism,
+    /// Where the mechanism knows no edges, what it is told in place of the changes.
+    entries: Vec<Entry>,
+    /// What a wait learnt; kept for its memory.
+    pub(crate) reports: Vec<Report>,
+}
+
+/// What the means are to be told when they are back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Late {
-    Add(RawFd, Token, Interest, Trigger),
+enum Late {
+    Add(Registration),
     Delete(RawFd),
 }
 
-/// What wakes a base from another thread.
-#[derive(Debug)]
-pub(crate) struct Notifier {
-    pub(crate) waker: Arc<Waker>,
-    /// A duplicate of what the waker writes to, for who looks at it or even waits for it: the waker's
-    /// own registration stays its own.
-    published: OwnedFd,
+/// That a file descriptor is to be held, for this, and under which name it is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Registration {
+    pub(crate) fd: RawFd,
+    pub(crate) token: Token,
+    pub(crate) interest: Interest,
+    pub(crate) trigger: Trigger,
 }
-
-/// The names of the wakers: no file descriptor has this number.
-const NOTIFIER: Token = Token {
-    slot: u32::MAX,
-    generation: 0,
-};
-const SIGNALS: Token = Token {
-    slot: u32::MAX,
-    generation: 1,
-};
 
 /// Why an event could not be added.
 #[derive(Debug)]
@@ -65,17 +73,60 @@ pub(crate) enum Refusal {
 }
 
 impl Kernel {
-    pub(crate) const fn new(mechanism: Mechanism) -> Self {
+    pub(crate) fn new(method: Method, mechanism: Mechanism) -> Self {
         Self {
-            mechanism,
-            entries: Vec::new(),
-            reports: Vec::new(),
+            method,
+            instance: mechanism.instance(),
+            means: Some(Box::new(Means {
+                mechanism,
+                entries: Vec::new(),
+                reports: Vec::new(),
+            })),
+            late: Vec::new(),
+            has_let_go: false,
         }
     }
-}
 
-impl Base {
-    /// The trigger that the backend is told: one without edges takes levels in their place, as
+    /// Whether the means are here.
+    pub(crate) const fn is_here(&self) -> bool {
+        self.means.is_some()
+    }
+
+    /// The means, for the thread that is about to wait.
+    pub(crate) fn lend(&mut self) -> Option<Box<Means>> {
+        self.has_let_go = false;
+        self.means.take()
+    }
+
+    /// Takes the means back, after they were told what was left for them. Whether what they have
+    /// reported may be of a file that was given up meanwhile; and what was refused, and why.
+    pub(crate) fn take_back(
+        &mut self,
+        mut means: Box<Means>,
+        mut refused: impl FnMut(Token, i32),
+    ) -> bool {
+        for late in self.late.drain(..) {
+            let told = match late {
+                Late::Delete(fd) => means.backend().delete(fd),
+                Late::Add(Registration {
+                    fd,
+                    token,
+                    interest,
+                    trigger,
+                }) => means
+                    .backend()
+                    .add(fd, token, interest, trigger)
+                    .inspect_err(|error| refused(token, errno(error))),
+            };
+            if let Err(error) = told {
+                log::warn_later(describe(&error));
+            }
+        }
+        self.means = Some(means);
+        self.has_let_go
+    }
+
+    /// The trigger that the mechanism is told: one without edges takes levels in their place, as
     /// libevent's do.
     const fn trigger(&self, trigger: Trigger) -> Trigger {
         if self.method.has_edges() {
@@ -85,46 +136,142 @@ impl Base {
         }
     }
 
-    /// Holds interest in a file descriptor from now on, or, where the backend is away with the thread
-    /// that waits, from when it is back.
-    fn hold(
-        &self,
-        kernel: Option<&mut Kernel>,
-        late: &mut Vec<Late>,
-        (fd, token, interest, trigger): (RawFd, Token, Interest, Trigger),
-    ) -> Result<(), ControlError> {
-        let trigger = self.trigger(trigger);
-        match kernel {
-            Some(kernel) => kernel.mechanism.backend().add(fd, token, interest, trigger),
-            None => {
-                late.push(Late::Add(fd, token, interest, trigger));
-                Ok(())
-            }
+    /// Holds interest in a file descriptor from now on, or, where that cannot be said now, from when
+    /// the means are back.
+    pub(crate) fn hold(&mut self, registration: Registration) -> Result<(), ControlError> {
+        let Registration {
+            fd,
+            token,
+            interest,
+            ..
+        } = registration;
+        let trigger = self.trigger(registration.trigger);
+        if let Some(means) = &mut self.means {
+            return means.backend().add(fd, token, interest, trigger);
         }
+        if let Some(registry) = self.registry() {
+            return registry.add(fd, token, interest, trigger);
+        }
+        // Another table refuses what that one would.
+        Poll::new().add(fd, token, interest, trigger)?;
+        self.late.push(Late::Add(Registration {
+            trigger,
+            ..registration
+        }));
+        Ok(())
     }
 
-    /// Does what an event demands of the system.
-    pub(crate) fn grant(
-        &self,
-        kernel: Option<&mut Kernel>,
-        late: &mut Vec<Late>,
-        signals: Option<&Signals>,
-        demand: Demand,
-    ) -> Result<(), Refusal> {
-        match demand {
-            Demand::Fd {
+    /// Holds interest in a file descriptor no longer.
+    fn give_up(&mut self, fd: RawFd) -> Result<(), ControlError> {
+        if let Some(means) = &mut self.means {
+            return means.backend().delete(fd);
+        }
+        self.has_let_go = true;
+        if let Some(registry) = self.registry() {
+            return registry.delete(fd);
+        }
+        let is_its = |late: &Late| matches!(late, Late::Add(added) if added.fd == fd);
+        match self.late.iter().rposition(is_its) {
+            // It was not told yet, and need not be.
+            Some(at) => _ = self.late.remove(at),
+            None => self.late.push(Late::Delete(fd)),
+        }
+        Ok(())
+    }
+
+    /// What can be told while the means are away.
+    fn registry(&self) -> Option<Registry<'_>> {
+        let instance = self.instance?;
+        // SAFETY: the file descriptor must be open while it is used. It is the means', which are put
+        // back before they are dropped; the thread that has them needs the base's lock for that, and
+        // who is here has it. In a child it is renewed before anything is told.
+        let instance = unsafe { BorrowedFd::borrow_raw(instance) };
+        Some(Registry::new(instance))
+    }
+
+    /// Forgets what others of the parent's threads had left to be told, in a child: the table says it
+    /// again.
+    pub(crate) fn forget_late(&mut self) {
+        self.late.clear();
+    }
+
+    /// Has the kernel hold nothing. False where the system refuses what that takes; then nothing has
+    /// changed.
+    pub(crate) fn renew(&mut self) -> bool {
+        let renewed = match &mut self.means {
+            Some(means) => means.mechanism.renew(),
+            // In a child whose parent had a thread waiting with them.
+            None => self
+                .method
+                .open()
+                .map(|mechanism| *self = Self::new(self.method, mechanism)),
+        };
+        if let Err(error) = &renewed {
+            log::warn_later(format_args!("{error}: {}", error.source));
+        }
+        renewed.is_ok()
+    }
+
+    /// Has no means any more: in a child, what is there is the parent's.
+    pub(crate) fn abandon(&mut self) {
+        self.means = None;
+        self.instance = None;
+    }
+}
+
+impl Means {
+    fn backend(&mut self) -> &mut dyn Backend {
+        self.mechanism.backend()
+    }
+
+    /// Tells the kernel what has changed. What it refuses is reported.
+    pub(crate) fn tell(&mut self, changes: &[Entry]) -> Result<(), WaitError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let backend = self.mechanism.backend();
+        if backend.capabilities().contains(Capabilities::EDGE) {
+            return backend.apply(changes, &mut self.reports);
+        }
+        self.entries.clear();
+        self.entries.extend(changes);
+        for entry in &mut self.entries {
+            entry.change.set_trigger(Trigger::Level);
+        }
+        backend.apply(&self.entries, &mut self.reports)
+    }
+
+    /// Waits, and appends to the reports.
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> Result<(), WaitError> {
+        let backend = self.mechanism.backend();
+        backend.wait(&[], timeout, &mut self.reports)
+    }
+}
+
+/// Does what an event demands of the system.
+pub(crate) fn grant(
+    kernel: &mut Kernel,
+    signals: Option<&Signals>,
+    demand: Demand,
+) -> Result<(), Refusal> {
+    match demand {
+        Demand::Fd {
+            fd,
+            token,
+            interest,
+            trigger,
+        } => kernel
+            .hold(Registration {
                 fd,
                 token,
                 interest,
                 trigger,
-            } => self
-                .hold(kernel, late, (fd, token, interest, trigger))
-                .map_err(Refusal::Fd),
-            Demand::Signal(signal) => match signals {
-                Some(signals) => signals.watch(signal).map_err(Refusal::Signal),
-                None => Err(Refusal::NoWaker),
-            },
-        }
+            })
+            .map_err(Refusal::Fd),
+        Demand::Signal(signal) => match signals {
+            Some(signals) => signals.watch(signal).map_err(Refusal::Signal),
+            None => Err(Refusal::NoWaker),
+        },
     }
 }
 
@@ -137,276 +284,12 @@ impl State {
                 Some(signals) => signals.unwatch(signal).map_err(|error| error.to_string()),
                 None => Ok(()),
             },
-            Some(Release::Fd(fd)) => self.give_up(fd).map_err(|error| describe(&error)),
+            Some(Release::Fd(fd)) => self.kernel.give_up(fd).map_err(|error| describe(&error)),
         };
         if let Err(refused) = &refused {
-            log::warn(refused);
+            log::warn_later(refused);
         }
         refused.is_ok()
-    }
-
-    /// Holds interest in a file descriptor no longer.
-    fn give_up(&mut self, fd: RawFd) -> Result<(), ControlError> {
-        if let Some(kernel) = &mut self.kernel {
-            return kernel.mechanism.backend().delete(fd);
-        }
-        let is_its = |late: &Late| matches!(*late, Late::Add(added, ..) if added == fd);
-        match self.late.iter().rposition(is_its) {
-            // It was not told yet, and need not be.
-            Some(at) => _ = self.late.remove(at),
-            None => self.late.push(Late::Delete(fd)),
-        }
-        Ok(())
-    }
-}
-
-impl Entered<'_> {
-    /// Makes it possible to wake the loop from another thread; false where the system refuses.
-    pub(crate) fn make_notifiable(mut self) -> bool {
-        if self.notifier.is_some() {
-            return true;
-        }
-        let Some(notifier) = self.new_notifier() else {
-            return false;
-        };
-        let base = self.base();
-        base.notify_fd.set(notifier.published.as_raw_fd());
-        self.notifier = Some(notifier);
-        true
-    }
-
-    /// A waker that is registered.
-    fn new_notifier(&mut self) -> Option<Notifier> {
-        let waker = self.new_waker(NOTIFIER)?;
-        let published = waker.as_fd().try_clone_to_owned();
-        let published = published.inspect_err(|error| log::warn(error)).ok()?;
-        Some(Notifier { waker, published })
-    }
-
-    /// What signals are caught by, made when it is first needed.
-    pub(crate) fn ready_signals(&mut self) {
-        if self.signals.is_none()
-            && let Some(waker) = self.new_waker(SIGNALS)
-        {
-            self.base().signal_fd.set(waker.as_fd().as_raw_fd());
-            self.signals = Some(Signals::new(waker));
-        }
-    }
-
-    /// Makes a waker and has it waited for.
-    fn new_waker(&mut self, token: Token) -> Option<Arc<Waker>> {
-        let waker = Waker::new()
-            .inspect_err(|error| log::warn(error))
-            .ok()
-            .map(Arc::new)?;
-        let base = self.base();
-        let State { kernel, late, .. } = &mut **self;
-        let registration = (
-            waker.as_fd().as_raw_fd(),
-            token,
-            Interest::READ,
-            Trigger::Edge,
-        );
-        base.hold(kernel.as_deref_mut(), late, registration)
-            .inspect_err(|error| log::warn(describe(error)))
-            .ok()?;
-        Some(waker)
-    }
-
-    /// Items 5 and 6 of the turn: tells the kernel the changes, waits with nothing in hand, and
-    /// reports what came.
-    pub(crate) fn await_readiness(
-        mut self,
-        timeout: Option<Duration>,
-    ) -> (Self, Result<(), WaitError>) {
-        let base = self.base();
-        let Some(mut kernel) = self.kernel.take() else {
-            unreachable!(
-                "the thread that runs the loop has the kernel's side, or is waiting with it"
-            );
-        };
-        let Kernel {
-            mechanism,
-            entries,
-            reports,
-        } = &mut *kernel;
-        entries.clear();
-        entries.extend(self.core.changes());
-        for entry in &mut *entries {
-            entry
-                .change
-                .set_trigger(base.trigger(entry.change.trigger()));
-        }
-        self.core.told();
-        self.cached = None;
-        let mut timeout = timeout;
-        if timeout != Some(Duration::ZERO) && !self.sleep() {
-            timeout = Some(Duration::ZERO);
-        }
-        drop(self);
-        let waited = mechanism.backend().wait(entries, timeout, reports);
-        let mut state = base.enter();
-        let (notified, signalled) = state.awake();
-        state.core.waited();
-        let ghosts = state.core.stats().ghosts;
-        for report in reports.drain(..) {
-            match report.token {
-                // Read at each wakeup: its file descriptor is published, and who waits for it would
-                // be told for ever.
-                NOTIFIER => state.drain_notifier(),
-                SIGNALS => state.drain_signals(base.method.has_edges()),
-                token if report.errno == 0 => state.core.report(token, report.ready),
-                token => state.core.refuse(token, report.errno),
-            }
-        }
-        let is_haunted = state.core.stats().ghosts > ghosts;
-        if notified {
-            state.core.count_wakeup();
-        }
-        if signalled {
-            state.take_signals();
-        }
-        let was_changed = !state.late.is_empty();
-        state.tell_late(mechanism.backend());
-        state.kernel = Some(kernel);
-        // A file that was given up while this thread waited may have been reported in the same wait.
-        if is_haunted && !was_changed {
-            state.renew_backend();
-        }
-        (state, waited)
-    }
-
-    /// Tells the backend what was left for it while its thread waited.
-    fn tell_late(&mut self, backend: &mut dyn Backend) {
-        let mut left = std::mem::take(&mut self.late);
-        for late in left.drain(..) {
-            match late {
-                Late::Delete(fd) => {
-                    if let Err(error) = backend.delete(fd) {
-                        log::warn(describe(&error));
-                    }
-                }
-                Late::Add(fd, token, interest, trigger) => {
-                    if let Err(error) = backend.add(fd, token, interest, trigger) {
-                        log::warn(describe(&error));
-                        self.core.refuse(token, errno(&error));
-                    }
-                }
-            }
-        }
-        // For its memory.
-        self.late = left;
-    }
-
-    /// Has the kernel hold what the base wants and nothing else: after a fork, or to be rid of a file
-    /// that was closed while a duplicate of it lives. Whether all of it could be held.
-    pub(crate) fn renew_backend(&mut self) -> bool {
-        let base = self.base();
-        if self.kernel.is_none() {
-            // In a child whose parent had a thread waiting with it.
-            let new = base.method.open();
-            self.kernel = new.map(|new| Box::new(Kernel::new(new)));
-        } else if let Some(kernel) = &mut self.kernel
-            && !kernel.mechanism.renew()
-        {
-            return false;
-        }
-        let Some(mut kernel) = self.kernel.take() else {
-            return false;
-        };
-        let wakers = [
-            (
-                NOTIFIER,
-                self.notifier.as_ref().map(|notifier| &notifier.waker),
-            ),
-            (SIGNALS, self.signals.as_ref().map(Signals::waker)),
-        ];
-        let mut all = true;
-        let mut hold = |registration| {
-            let held = base.hold(Some(&mut kernel), &mut Vec::new(), registration);
-            held.map_err(|error| {
-                all = false;
-                log::warn(describe(&error));
-                errno(&error)
-            })
-        };
-        for (token, waker) in wakers {
-            if let Some(waker) = waker {
-                let fd = waker.as_fd().as_raw_fd();
-                _ = hold((fd, token, Interest::READ, Trigger::Edge));
-            }
-        }
-        self.core
-            .restore_fds(|fd, token, interest, trigger| hold((fd, token, interest, trigger)));
-        self.kernel = Some(kernel);
-        all
-    }
-
-    /// Makes what wakes the base anew, in a child: what it has is its parent's.
-    pub(crate) fn renew_wakers(&mut self) -> bool {
-        let base = self.base();
-        let (had_notifier, had_signals) = (self.notifier.take(), self.signals.take());
-        base.notify_fd.set(-1);
-        base.signal_fd.set(-1);
-        let mut done = true;
-        if had_notifier.is_some() {
-            done &= match self.new_notifier() {
-                Some(notifier) => {
-                    base.notify_fd.set(notifier.published.as_raw_fd());
-                    self.notifier = Some(notifier);
-                    true
-                }
-                None => false,
-            };
-        }
-        if let Some(before) = had_signals {
-            self.ready_signals();
-            done &= self
-                .signals
-                .as_ref()
-                .is_some_and(|now| now.take_over(&before));
-        }
-        done
-    }
-
-    /// Says that the loop is about to block; false if it must not.
-    fn sleep(&self) -> bool {
-        let notifier = self.notifier.as_ref().map(|notifier| &notifier.waker);
-        let signals = self.signals.as_ref().map(Signals::waker);
-        // Both are told, even if the first says no: both are told that the loop is awake.
-        let may = [notifier, signals].map(|waker| waker.is_none_or(|waker| waker.sleep()));
-        may == [true, true]
-    }
-
-    /// Says that the loop runs again; whether another thread or a signal has woken it.
-    fn awake(&self) -> (bool, bool) {
-        let notifier = self.notifier.as_ref().map(|notifier| &notifier.waker);
-        let signals = self.signals.as_ref().map(Signals::waker);
-        (
-            notifier.is_some_and(|waker| waker.awake()),
-            signals.is_some_and(|waker| waker.awake()),
-        )
-    }
-
-    fn drain_notifier(&self) {
-        if let Some(notifier) = &self.notifier {
-            notifier.waker.drain();
-        }
-    }
-
-    fn drain_signals(&self, is_edge: bool) {
-        if let Some(signals) = &self.signals
-            && (!is_edge || signals.waker().needs_drain())
-        {
-            signals.waker().drain();
-        }
-    }
-
-    fn take_signals(&mut self) {
-        let State { signals, core, .. } = &mut **self;
-        if let Some(signals) = signals {
-            signals.take(|signal, count| core.catch(signal, count));
-        }
     }
 }
 
@@ -431,10 +314,13 @@ impl Refusal {
     }
 }
 
-fn describe(error: &ControlError) -> String {
+pub(crate) fn describe(error: &ControlError) -> String {
     format!("{error}: {}", error.source)
 }
 
-fn errno(error: &ControlError) -> i32 {
+pub(crate) fn errno(error: &ControlError) -> i32 {
     error.source.raw_os_error().unwrap_or(libc::EIO)
 }
+
+#[cfg(test)]
+mod tests;

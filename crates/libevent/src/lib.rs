@@ -12,10 +12,10 @@
 //! | module | holds |
 //! |---|---|
 //! | `abi` | the layout of `struct event`, and numbers |
-//! | `base`, `lock`, `kernel` | a loop: its state, how it is entered, what waits for it |
+//! | `base`, `lock`, `kernel`, `wakers` | a loop: its state, how it is entered, what it waits with, what wakes it |
 //! | `assign`, `spec` | events, and what they are in the core's words |
 //! | `add`, `delete`, `activate`, `once` | their life |
-//! | `run`, `call`, `exit` | the loop, run |
+//! | `run`, `wait`, `call`, `exit` | the loop, run |
 //! | `signals`, `common`, `time` | signals, common timeouts, the time of a turn |
 //! | `deferred`, `finalize` | what the rest of libevent has the loop call |
 //! | `inspect`, `debug` | looking at events, and who breaks rules |
@@ -52,7 +52,11 @@ mod run;
 mod shutdown;
 mod signals;
 mod spec;
+#[cfg(test)]
+mod threaded;
 mod time;
+mod wait;
+mod wakers;
 
 pub use abi::*;
 pub use activate::*;

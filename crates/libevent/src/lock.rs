@@ -13,6 +13,7 @@ use std::ptr;
 
 use crate::base::{Base, State};
 use crate::host::host;
+use crate::log;
 
 /// The lock of a base and the condition that callbacks have ended; null where there is none.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Lock {
         !self.lock.is_null()
     }
 
-    fn acquire(&self) {
+    pub(crate) fn acquire(&self) {
         if self.is_there()
             && let Some(lock) = host().locks().and_then(|fns| fns.lock)
         {
@@ -68,7 +69,7 @@ impl Lock {
         }
     }
 
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         if self.is_there()
             && let Some(unlock) = host().locks().and_then(|fns| fns.unlock)
         {
@@ -131,14 +132,15 @@ struct Held<'a>(&'a Base);
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.0.lock.release();
+        log::pay();
     }
 }
 
 impl Base {
     /// Takes the lock and borrows the state.
     ///
-    /// A base that is entered while it is entered, which only a broken rule can bring about (a log
-    /// callback that calls into the base that logs), ends the process.
+    /// A base that is entered while it is entered, which only a broken rule can bring about (a function
+    /// for locks or memory that calls into the base that calls it), ends the process.
     pub(crate) fn enter(&self) -> Entered<'_> {
         self.lock.acquire();
         let held = Held(self);
@@ -160,6 +162,7 @@ impl<'a> Entered<'a> {
     pub(crate) fn wait(self) -> (Self, bool) {
         let Self { state, held } = self;
         drop(state);
+        log::pay();
         let waited = held.0.lock.wait();
         let state = held.0.state.borrow_mut();
         (Self { state, held }, waited)

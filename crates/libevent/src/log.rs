@@ -1,20 +1,60 @@
 //! Warnings, by libevent's own log where there is one: it goes where the program wants it.
 #![expect(unsafe_code, reason = "libevent's log is C, with variable arguments")]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fmt::Display;
 use std::io::Write;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::host::host;
 
-/// Something went wrong that the program is not otherwise told of, or not why.
+/// Something went wrong that the program is not otherwise told of, or not why. With no base entered:
+/// the program's function for it may enter one.
 #[cold]
 pub(crate) fn warn(message: impl Display) {
-    let text = text(message);
+    say(&text(message));
+}
+
+/// As [`warn`], from where a base is entered: it is said when a base is left.
+#[cold]
+pub(crate) fn warn_later(message: impl Display) {
+    let mut owed = OWED.lock().unwrap_or_else(PoisonError::into_inner);
+    owed.push(text(message));
+    IS_OWED.store(true, Ordering::Relaxed);
+}
+
+/// Says what is owed. With no state borrowed.
+#[inline]
+pub(crate) fn pay() {
+    if IS_OWED.load(Ordering::Relaxed) {
+        pay_all();
+    }
+}
+
+#[cold]
+fn pay_all() {
+    let mut owed = OWED.lock().unwrap_or_else(PoisonError::into_inner);
+    IS_OWED.store(false, Ordering::Relaxed);
+    let warnings = mem::take(&mut *owed);
+    drop(owed);
+    for text in &warnings {
+        say(text);
+    }
+}
+
+/// The warnings that are owed.
+static OWED: Mutex<Vec<CString>> = Mutex::new(Vec::new());
+
+/// Whether there may be any: what every call looks at.
+static IS_OWED: AtomicBool = AtomicBool::new(false);
+
+fn say(text: &CStr) {
     match host().warn {
         // SAFETY: the format must fit the arguments: it takes one string of C.
         Some(warn) => unsafe { warn(c"%s".as_ptr(), text.as_ptr()) },
-        None => to_stderr("warn", &text),
+        None => to_stderr("warn", text),
     }
 }
 
@@ -50,7 +90,7 @@ fn text(message: impl Display) -> CString {
     CString::new(bytes).unwrap_or_default()
 }
 
-fn to_stderr(severity: &str, text: &CString) {
+fn to_stderr(severity: &str, text: &CStr) {
     let text = text.to_string_lossy();
     // A program that has closed its stderr wants to hear nothing.
     _ = writeln!(std::io::stderr(), "[{severity}] {text}");

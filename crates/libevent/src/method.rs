@@ -6,9 +6,10 @@
 
 use std::env;
 use std::ffi::{CStr, c_char, c_int};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use evloop_backend::Backend;
-use evloop_epoll::Epoll;
+use evloop_epoll::{CreateError, Epoll};
 use evloop_poll::Poll;
 
 use crate::abi::{
@@ -50,17 +51,11 @@ impl Method {
         self.features() & FEATURE_ET != 0
     }
 
-    /// A backend of this kind; `None`, and a warning, where the system refuses one.
-    pub(crate) fn open(self) -> Option<Mechanism> {
+    /// A backend of this kind.
+    pub(crate) fn open(self) -> Result<Mechanism, CreateError> {
         match self {
-            Self::Poll => Some(Mechanism::Poll(Poll::new())),
-            Self::Epoll | Self::EpollChangelist => match Epoll::new() {
-                Ok(epoll) => Some(Mechanism::Epoll(epoll)),
-                Err(error) => {
-                    log::warn(format_args!("{error}: {}", error.source));
-                    None
-                }
-            },
+            Self::Poll => Ok(Mechanism::Poll(Poll::new())),
+            Self::Epoll | Self::EpollChangelist => Epoll::new().map(Mechanism::Epoll),
         }
     }
 }
@@ -83,17 +78,20 @@ impl Mechanism {
 
     /// Has the kernel hold nothing. Its file descriptor, if it has one, keeps its number, which a
     /// program may rely on without knowing.
-    pub(crate) fn renew(&mut self) -> bool {
+    pub(crate) fn renew(&mut self) -> Result<(), CreateError> {
         match self {
             Self::Poll(poll) => *poll = Poll::new(),
-            Self::Epoll(epoll) => {
-                if let Err(error) = epoll.renew() {
-                    log::warn(format_args!("{error}: {}", error.source));
-                    return false;
-                }
-            }
+            Self::Epoll(epoll) => epoll.renew()?,
         }
-        true
+        Ok(())
+    }
+
+    /// The file descriptor by which the kernel is told, where there is one.
+    pub(crate) fn instance(&self) -> Option<RawFd> {
+        match self {
+            Self::Epoll(epoll) => Some(epoll.as_fd().as_raw_fd()),
+            Self::Poll(_) => None,
+        }
     }
 }
 
@@ -115,9 +113,10 @@ pub(crate) fn choose(config: &Config) -> Option<(Method, Mechanism)> {
         let is_avoided = config.avoided.iter().any(|avoided| **avoided == *name)
             || (asks_environment && is_set(variable))
             || config.features & !method.features() != 0;
-        (!is_avoided)
-            .then(|| method.open())
-            .flatten()
+        let opened = (!is_avoided).then(|| method.open())?;
+        opened
+            .inspect_err(|error| log::warn(format_args!("{error}: {}", error.source)))
+            .ok()
             .map(|backend| (method, backend))
     });
     if let Some((method, _)) = chosen

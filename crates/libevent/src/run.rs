@@ -82,7 +82,7 @@ fn turn(mut state: Entered<'_>) -> (Entered<'_>, Option<Outcome>) {
                 if state.stamp.is_child() {
                     state.adopt();
                 }
-                if state.kernel.is_none() {
+                if !state.kernel.is_here() {
                     // A child that got no kernel's side of its own, and was told why.
                     state.core.abort();
                     return (state, None);
@@ -91,7 +91,7 @@ fn turn(mut state: Entered<'_>) -> (Entered<'_>, Option<Outcome>) {
                 (state, waited) = state.await_readiness(timeout);
                 if let Err(error) = waited {
                     state.core.abort();
-                    log::warn(format_args!("{error}: {}", error.source));
+                    log::warn_later(format_args!("{error}: {}", error.source));
                     return (state, None);
                 }
                 state.count_peaks();

@@ -110,13 +110,13 @@ impl Signals {
         // What came before was not for this base, but for the other.
         self.0.catcher.take(|_, _| ());
         let mut owed = before.owed();
+        // For each of them the handler has woken it, and it has not taken it yet.
         before
             .catcher
             .take(|signal, came| owed.push((signal, came.count)));
-        before.waker.wake();
         drop(owed);
         drop(turns);
-        log::warn(
+        log::warn_later(
             "signals go to the event_base that was last to add or to run with an event for one; \
              another one has such events, and gets none",
         );

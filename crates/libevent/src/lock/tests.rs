@@ -8,84 +8,20 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use libc::timeval;
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::write;
 use rustix::pipe::pipe;
 
-use crate::abi::{EV_FINALIZE, EV_PERSIST, EV_READ, EV_WRITE, Event, EventFn};
+use crate::abi::{EV_FINALIZE, EV_PERSIST, EV_READ, EV_SIGNAL, EV_TIMEOUT, EV_WRITE, Event};
 use crate::host::tests::held;
-use crate::{
-    Base, event_active, event_add, event_base_free, event_base_get_running_event, event_base_loop,
-    event_base_loopbreak, event_base_new, event_base_once, event_del, event_del_noblock,
-    event_free, event_new, event_reinit,
+use crate::threaded::{
+    By, EACH, Shared, add, del, free, new_base, new_event, until_it_waits, with_loop,
 };
-
-/// Goes to other threads, as a pointer of C does.
-struct Shared<'a, T>(&'a T);
-
-impl<T> Clone for Shared<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Shared<'_, T> {}
-
-// SAFETY: what is shared is a base or an event of a base with a lock, which is made to be used from
-// several threads, and nothing but libevent's functions is done with it.
-unsafe impl<T> Send for Shared<'_, T> {}
-
-impl<'a, T> Shared<'a, T> {
-    fn get(&self) -> &'a T {
-        self.0
-    }
-}
-
-/// Runs a loop in a thread of its own while `outside` runs in this one; then ends it.
-fn with_loop(outside: impl FnOnce(&Base)) {
-    let base = event_base_new();
-    // SAFETY: the base is there until it is freed, below.
-    let opened = unsafe { &*base };
-    assert!(opened.lock.is_there());
-    thread::scope(|scope| {
-        let shared = Shared(opened);
-        let (ready, is_ready) = mpsc::channel();
-        scope.spawn(move || {
-            ready.send(()).unwrap();
-            // SAFETY: the base is one. 4: it stays though nothing is pending.
-            unsafe { event_base_loop(Some(shared.get()), 4) }
-        });
-        is_ready.recv().unwrap();
-        outside(opened);
-        // Until it has begun there is nothing to break.
-        // SAFETY: the base is one.
-        while opened.enter().runner.is_none() {
-            thread::yield_now();
-        }
-        // SAFETY: the base is one.
-        unsafe { event_base_loopbreak(Some(opened)) };
-    });
-    // SAFETY: nobody uses the base any more.
-    unsafe { event_base_free(base) };
-}
-
-fn new_event<'a>(
-    base: &Base,
-    fd: c_int,
-    what: c_short,
-    function: EventFn,
-    argument: *const c_void,
-) -> &'a Event {
-    let argument = argument.cast_mut();
-    // SAFETY: the base is one, and the argument is what the function takes.
-    let event = unsafe { event_new(Some(base), fd, what, Some(function), argument) };
-    // SAFETY: it was just made, and is freed when the test is through with it.
-    unsafe { &*event }
-}
-
-fn free(event: &Event) {
-    // SAFETY: the event came from `event_new`, and is not used any more.
-    unsafe { event_free(ptr::from_ref(event).cast_mut()) };
-}
+use crate::{
+    event_active, event_add, event_base_free, event_base_get_running_event, event_base_loop,
+    event_base_once, event_del, event_del_noblock, event_free, event_reinit,
+};
 
 fn sent(receiver: &mpsc::Receiver<c_short>) -> c_short {
     receiver.recv().unwrap()
@@ -103,41 +39,70 @@ unsafe extern "C" fn send(_: c_int, what: c_short, sender: *mut c_void) {
 fn loop_that_waits_is_woken_for_what_another_thread_does() {
     let (sender, receiver) = mpsc::channel::<c_short>();
     let argument = (&raw const sender).cast();
-    with_loop(|base| {
-        let (reader, writer) = pipe().unwrap();
-        let reading = new_event(base, reader.as_raw_fd(), EV_READ, send, argument);
-        for _ in 0..100 {
-            // SAFETY: the event is one.
-            unsafe { event_active(reading, c_int::from(EV_WRITE), 1) };
-            assert_eq!(sent(&receiver), EV_WRITE);
-            // The loop waits, or is about to; what it is told now, it has to look at.
-            // SAFETY: the event is one.
-            assert_eq!(unsafe { event_add(reading, None) }, 0);
-            write(&writer, b"x").unwrap();
-            assert_eq!(sent(&receiver), EV_READ);
-            rustix::io::read(&reader, &mut [0]).unwrap();
-        }
-        free(reading);
-    });
+    for by in EACH {
+        with_loop(by, |base| {
+            let (reader, writer) = pipe().unwrap();
+            let reading = new_event(base, reader.as_raw_fd(), EV_READ, send, argument);
+            let soon = timeval {
+                tv_sec: 0,
+                tv_usec: 1,
+            };
+            for _ in 0..50 {
+                // The loop waits, or is about to; what it is told now, it has to look at.
+                // SAFETY: the event is one.
+                unsafe { event_active(reading, c_int::from(EV_WRITE), 1) };
+                assert_eq!(sent(&receiver), EV_WRITE);
+                // SAFETY: the event is one.
+                assert_eq!(unsafe { event_add(reading, Some(&soon)) }, 0);
+                assert_eq!(sent(&receiver), EV_TIMEOUT);
+                assert_eq!(add(reading), 0);
+                write(&writer, b"x").unwrap();
+                assert_eq!(sent(&receiver), EV_READ);
+                rustix::io::read(&reader, &mut [0]).unwrap();
+            }
+            free(reading);
+        });
+    }
+}
+
+#[test]
+fn what_else_is_asked_of_a_file_while_the_loop_waits_is_told_to_the_kernel() {
+    let (sender, receiver) = mpsc::channel::<c_short>();
+    let argument = (&raw const sender).cast();
+    for by in EACH {
+        with_loop(by, |base| {
+            let fd = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+            let reading = new_event(base, fd.as_raw_fd(), EV_READ, send, argument);
+            let writing = new_event(base, fd.as_raw_fd(), EV_WRITE, send, argument);
+            assert_eq!(add(reading), 0);
+            for _ in 0..50 {
+                until_it_waits(base);
+                assert_eq!(add(writing), 0);
+                assert_eq!(sent(&receiver), EV_WRITE);
+            }
+            free(reading);
+            free(writing);
+        });
+    }
 }
 
 #[test]
 fn file_that_is_deleted_while_the_loop_waits_is_not_reported() {
     let (sender, receiver) = mpsc::channel::<c_short>();
     let argument = (&raw const sender).cast();
-    with_loop(|base| {
-        for _ in 0..100 {
-            let (reader, writer) = pipe().unwrap();
-            let what = EV_READ | EV_PERSIST;
-            let reading = new_event(base, reader.as_raw_fd(), what, send, argument);
-            // SAFETY: the event is one.
-            assert_eq!(unsafe { event_add(reading, None) }, 0);
-            // SAFETY: the event is one.
-            assert_eq!(unsafe { event_del(reading) }, 0);
-            write(&writer, b"x").unwrap();
-            free(reading);
-        }
-    });
+    for by in EACH {
+        with_loop(by, |base| {
+            for _ in 0..100 {
+                let (reader, writer) = pipe().unwrap();
+                let what = EV_READ | EV_PERSIST;
+                let reading = new_event(base, reader.as_raw_fd(), what, send, argument);
+                assert_eq!(add(reading), 0);
+                assert_eq!(del(reading), 0);
+                write(&writer, b"x").unwrap();
+                free(reading);
+            }
+        });
+    }
     assert_eq!(receiver.try_iter().count(), 0);
 }
 
@@ -145,15 +110,11 @@ fn file_that_is_deleted_while_the_loop_waits_is_not_reported() {
 fn child_of_a_thread_beside_the_loop_has_the_loop_to_itself() {
     let (sender, receiver) = mpsc::channel::<c_short>();
     let argument = (&raw const sender).cast();
-    with_loop(|base| {
+    with_loop(By::Epoll, |base| {
         let (reader, writer) = pipe().unwrap();
         let reading = new_event(base, reader.as_raw_fd(), EV_READ, send, argument);
-        // SAFETY: the event is one.
-        assert_eq!(unsafe { event_add(reading, None) }, 0);
-        // The loop's thread waits with the kernel's side.
-        while base.enter().kernel.is_some() {
-            thread::yield_now();
-        }
+        assert_eq!(add(reading), 0);
+        until_it_waits(base);
         // SAFETY: the child goes on with what this thread has, and the base's lock is free: the other
         // thread waits.
         let child = unsafe { libc::fork() };
@@ -173,6 +134,33 @@ fn child_of_a_thread_beside_the_loop_has_the_loop_to_itself() {
         assert_eq!(status, 0);
         assert_eq!(sent(&receiver), EV_READ);
         free(reading);
+    });
+}
+
+#[test]
+fn loop_that_waits_is_woken_for_a_signal_though_another_base_has_asked_since() {
+    let (sender, receiver) = mpsc::channel::<c_short>();
+    let argument = (&raw const sender).cast();
+    let what = EV_SIGNAL | EV_PERSIST;
+    with_loop(By::Epoll, |base| {
+        let other = new_base(By::Epoll, 0);
+        // SAFETY: the base is there until it is freed, below.
+        let opened = unsafe { &*other };
+        let event = new_event(base, libc::SIGUSR2, what, send, argument);
+        let rival = new_event(opened, libc::SIGUSR2, what, send, argument);
+        for _ in 0..50 {
+            assert_eq!(add(event), 0);
+            until_it_waits(base);
+            // SAFETY: there is a handler.
+            assert_eq!(unsafe { libc::raise(libc::SIGUSR2) }, 0);
+            assert_eq!(add(rival), 0);
+            assert_eq!(sent(&receiver), EV_SIGNAL);
+            assert_eq!((del(event), del(rival)), (0, 0));
+        }
+        free(event);
+        free(rival);
+        // SAFETY: nobody uses the base any more.
+        unsafe { event_base_free(other) };
     });
 }
 
@@ -201,7 +189,7 @@ fn delete_while_it_runs(what: c_short, delete: unsafe extern "C" fn(&Event) -> c
         left: AtomicI32::new(0),
     };
     let was_over = Cell::new(false);
-    with_loop(|base| {
+    with_loop(By::Epoll, |base| {
         let event = new_event(base, -1, what, pass, (&raw const gate).cast());
         // SAFETY: the event is one.
         unsafe { event_active(event, c_int::from(EV_READ), 1) };
@@ -249,14 +237,13 @@ fn delete_that_is_not_to_wait_does_not() {
 
 #[test]
 fn call_that_fails_gives_the_lock_back() {
-    with_loop(|base| {
+    with_loop(By::Epoll, |base| {
         // SAFETY: the base is one, and the function is not called.
         let asked = unsafe { event_base_once(Some(base), 1, 8, Some(send), ptr::null_mut(), None) };
         assert_eq!((asked, held()), (-1, 0));
         let event = new_event(base, 64, 8, send, ptr::null());
         event.fd.set(-1);
-        // SAFETY: the event is one.
-        assert_eq!((unsafe { event_add(event, None) }, held()), (-1, 0));
+        assert_eq!((add(event), held()), (-1, 0));
         free(event);
     });
 }
@@ -267,7 +254,7 @@ fn many_threads_add_to_one_loop() {
     const EACH: usize = 100;
     let (sender, receiver) = mpsc::channel::<c_short>();
     let argument: *const c_void = (&raw const sender).cast();
-    with_loop(|base| {
+    with_loop(By::Epoll, |base| {
         let shared = Shared(base);
         let argument = argument.addr();
         let events: Vec<Vec<usize>> = thread::scope(|scope| {
@@ -278,7 +265,7 @@ fn many_threads_add_to_one_loop() {
                         for _ in 0..EACH {
                             let argument = ptr::with_exposed_provenance(argument);
                             let event = new_event(shared.get(), -1, 0, send, argument);
-                            let now = libc::timeval {
+                            let now = timeval {
                                 tv_sec: 0,
                                 tv_usec: 1,
                             };

@@ -66,17 +66,36 @@ fn event_that_waits_for_a_close_alone_is_told_of_an_error() {
 }
 
 #[test]
+fn error_is_no_close_to_who_asked_for_more() {
+    for events in Loop::each() {
+        for what in [READ, WRITE, READ | WRITE] {
+            let (reader, writer) = pipe().unwrap();
+            drop(reader);
+            let (event, told) = Ev::noting(&events, writer.as_raw_fd(), what | CLOSED);
+            event.add();
+            assert_eq!(events.run(0), 1);
+            assert_eq!(told.take(), [what]);
+        }
+    }
+}
+
+#[test]
 fn edges_are_told_once_where_there_are_edges() {
-    for (events, calls) in Loop::each().into_iter().zip([1, 1, 2]) {
+    for (events, calls) in Loop::each().into_iter().zip([1, 1, 3]) {
         let fd = eventfd(1, EventfdFlags::CLOEXEC).unwrap();
-        let (event, told) = Ev::noting(&events, fd.as_raw_fd(), READ | ET | PERSIST);
-        event.add();
-        for _ in 0..2 {
+        let (reading, read) = Ev::noting(&events, fd.as_raw_fd(), READ | ET | PERSIST);
+        reading.add();
+        // The kernel is told of this one when the loop waits.
+        let (writing, written) = Ev::noting(&events, fd.as_raw_fd(), WRITE | ET | PERSIST);
+        writing.add();
+        for _ in 0..3 {
             assert_eq!(events.run(ONCE | NONBLOCK), 0);
         }
         let edge = if calls == 1 { ET } else { 0 };
-        assert_eq!(told.take(), vec![READ | edge; calls]);
-        event.del();
+        assert_eq!(read.take(), vec![READ | edge; calls]);
+        assert_eq!(written.take(), vec![WRITE | edge; calls]);
+        reading.del();
+        writing.del();
     }
 }
 

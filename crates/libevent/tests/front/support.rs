@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_short, c_void};
+use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use evloop_libevent::{
@@ -23,8 +26,29 @@ pub(crate) const CLOSED: c_short = 0x80;
 pub(crate) const ONCE: c_int = 1;
 pub(crate) const NONBLOCK: c_int = 2;
 
-/// A base that is freed when it goes out of scope.
-pub(crate) struct Loop(*mut Base);
+/// A base that is freed when it goes out of scope, and ends the process if that is not soon: a loop
+/// that waits for ever fails no test.
+pub(crate) struct Loop(
+    *mut Base,
+    #[expect(dead_code, reason = "to be dropped")] Deadline,
+);
+
+type Deadline = mpsc::Sender<()>;
+
+fn deadline() -> Deadline {
+    let (alive, dropped) = mpsc::channel();
+    let test = thread::current().name().map(str::to_owned);
+    thread::spawn(move || {
+        // Long for any test, on a busy machine too, and shorter than what a test runner waits.
+        let time = Duration::from_secs(40);
+        if dropped.recv_timeout(time) == Err(RecvTimeoutError::Timeout) {
+            let test = test.unwrap_or_default();
+            _ = writeln!(io::stderr(), "{test}: not over after {time:?}");
+            std::process::abort();
+        }
+    });
+    alive
+}
 
 impl Loop {
     pub(crate) fn new() -> Self {
@@ -43,7 +67,7 @@ impl Loop {
         // SAFETY: nobody uses it any more.
         unsafe { event_config_free(config) };
         assert!(!base.is_null());
-        Self(base)
+        Self(base, deadline())
     }
 
     /// On poll, and not on epoll.
