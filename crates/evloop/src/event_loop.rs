@@ -15,11 +15,12 @@ use evloop_signals::Signal;
 
 use crate::builder::{Builder, Choice, INTERNAL};
 use crate::context::Cx;
+use crate::current_waker::CurrentWaker;
 use crate::error::{NewError, RunError};
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
 use crate::outside::Outside;
 use crate::record::Shared;
-use crate::remote;
+use crate::remote::Inbox;
 
 /// An event loop: I/O readiness, signals and timers as one kind of thing, run in turn.
 ///
@@ -38,8 +39,10 @@ pub struct EventLoop<S> {
     /// By [`Signal::index`]: what is known of the last delivery that the core was told of.
     pub(crate) last: [Option<SignalInfo>; 64],
     pub(crate) waker: Arc<Waker>,
-    /// What the loop shares with its remotes, if it has any.
-    pub(crate) shared: Option<Arc<remote::Shared<S>>>,
+    /// The waker, for who holds on to it in other threads.
+    pub(crate) current_waker: Arc<CurrentWaker>,
+    /// What remotes have posted, if the loop has any.
+    pub(crate) inbox: Option<Inbox<S>>,
     /// The process that the loop is of.
     pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
@@ -89,8 +92,9 @@ impl<S> EventLoop<S> {
             core: Core::new(),
             clock,
             last: [None; 64],
+            current_waker: Arc::new(CurrentWaker::new(Arc::clone(&waker))),
             waker,
-            shared: None,
+            inbox: None,
             stamp: ForkStamp::new(),
             reports: Vec::new(),
             is_measuring: false,

@@ -37,9 +37,9 @@ impl<S> EventLoop<S> {
         self.backend = self.outside.make_backend(&waker)?;
         self.stamp = ForkStamp::new();
         self.outside = self.outside.renewed(&waker, self.core.caught());
+        self.current_waker.set(Arc::clone(&waker));
         // A wakeup that was on its way is not lost.
         waker.wake();
-        self.adopt_waker(Arc::clone(&waker));
         self.waker = waker;
         self.restore();
         Ok(())

@@ -128,6 +128,7 @@
 mod activate;
 mod builder;
 mod context;
+mod current_waker;
 mod error;
 mod event_loop;
 mod fork;

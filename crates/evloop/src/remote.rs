@@ -3,8 +3,9 @@
 //! A command is a closure that gets the loop. Everything that a [`Remote`] offers is one, so what
 //! works on the loop's own thread works from elsewhere, with the same errors. A post costs one
 //! lock, one allocation, and a system call only if the loop is asleep and nobody else has woken
-//! it.
+//! it; the loop's lock is taken once for all that was posted in the meantime.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -13,12 +14,11 @@ use std::time::Duration;
 
 use evloop_changelist::Ready;
 use evloop_core::{EventId, Priority};
-use evloop_pipe::Waker;
 
 use crate::context::Cx;
 use crate::error::{AddError, DeleteAndWaitError, LoopGone, RemoveError};
 use crate::event_loop::EventLoop;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Posted};
 
 /// Uses a loop from another thread. Made by [`EventLoop::remote`]; can be cloned and sent.
 ///
@@ -83,8 +83,7 @@ impl<S> Remote<S> {
         let place = std::panic::Location::caller();
         self.shared.post(Box::new(move |events| {
             events.defer_at(Priority::NORMAL, "posted", place, callback);
-        }))?;
-        Ok(())
+        }))
     }
 
     /// Does something with the loop on its thread, between two callbacks, and gives back what that
@@ -211,8 +210,7 @@ impl<S> Remote<S> {
     ///
     /// `event_base_loopexit` from another thread.
     pub fn exit(&self) -> Result<(), LoopGone> {
-        self.shared.post(Box::new(|events| events.exit()))?;
-        Ok(())
+        self.shared.post(Box::new(|events| events.exit()))
     }
 
     /// [`EventLoop::break_loop`]: the run ends after the callback that runs now.
@@ -247,7 +245,7 @@ impl<S> Remote<S> {
         if self.shared.is_run_by(thread::current().id()) {
             return Err(DeleteAndWaitError::OwnThread);
         }
-        let ticket = self.shared.post(Box::new(move |events| {
+        let ticket = self.shared.post_with_ticket(Box::new(move |events| {
             // An event that was freed has no callback.
             _ = events.delete(id);
         }))?;
@@ -274,6 +272,14 @@ type Command<S> = Box<dyn FnOnce(&mut EventLoop<S>) + Send>;
 /// What a loop and its remotes share.
 pub(crate) type Shared<S> = Mailbox<Command<S>>;
 
+/// The loop's end of it.
+pub(crate) struct Inbox<S> {
+    shared: Arc<Shared<S>>,
+    /// Commands that were taken, to be done; kept for its memory, and for what is behind a command
+    /// that panics.
+    taken: VecDeque<Posted<Command<S>>>,
+}
+
 impl<S> EventLoop<S> {
     /// A handle to use the loop from other threads.
     ///
@@ -282,57 +288,63 @@ impl<S> EventLoop<S> {
     /// `evthread_make_base_notifiable`, and the locks that come with it.
     #[must_use]
     pub fn remote(&mut self) -> Remote<S> {
-        let shared = self.shared.get_or_insert_with(|| {
-            let runner = self.core.is_running().then(|| thread::current().id());
-            Arc::new(Mailbox::new(Arc::clone(&self.waker), runner))
+        let Self {
+            core,
+            inbox,
+            current_waker,
+            ..
+        } = self;
+        let inbox = inbox.get_or_insert_with(|| {
+            let runner = core.is_running().then(|| thread::current().id());
+            Inbox {
+                shared: Arc::new(Mailbox::new(Arc::clone(current_waker), runner)),
+                taken: VecDeque::new(),
+            }
         });
         Remote {
-            shared: Arc::clone(shared),
+            shared: Arc::clone(&inbox.shared),
         }
     }
 
     /// Says that this thread runs the loop from now on, and does what was posted before.
     pub(crate) fn begin_remote(&mut self) {
-        if let Some(shared) = &self.shared {
-            shared.begin(thread::current().id());
+        if let Some(inbox) = &self.inbox {
+            inbox.shared.begin(thread::current().id());
             self.take_posted();
         }
     }
 
     /// Says that no thread runs the loop.
     pub(crate) fn end_remote(&self) {
-        if let Some(shared) = &self.shared {
-            shared.end();
+        if let Some(inbox) = &self.inbox {
+            inbox.shared.end();
         }
     }
 
-    /// Does what was posted; whether anything was.
+    /// Does what was posted; whether anything was. What is posted meanwhile is for the next time.
     pub(crate) fn take_posted(&mut self) -> bool {
-        let Some(shared) = self.shared.clone() else {
+        if let Some(inbox) = &mut self.inbox {
+            inbox.shared.take(&mut inbox.taken);
+        }
+        let Some(inbox) = self.inbox.as_ref().filter(|inbox| !inbox.taken.is_empty()) else {
             return false;
         };
-        // What is posted meanwhile is for the next time.
-        let count = shared.len();
-        for _ in 0..count {
-            let Some((command, _done)) = shared.take() else {
-                break;
-            };
+        let shared = Arc::clone(&inbox.shared);
+        while let Some(posted) = self.next_taken() {
+            let (command, _done) = posted.open(&shared);
             command(self);
         }
-        count > 0
+        true
     }
 
-    /// Wakes by another waker from now on.
-    pub(crate) fn adopt_waker(&self, waker: Arc<Waker>) {
-        if let Some(shared) = &self.shared {
-            shared.set_waker(waker);
-        }
+    fn next_taken(&mut self) -> Option<Posted<Command<S>>> {
+        self.inbox.as_mut()?.taken.pop_front()
     }
 
     /// Passes on a break that another thread has asked for.
     pub(crate) fn take_break(&mut self) {
-        if let Some(shared) = &self.shared
-            && shared.take_break()
+        if let Some(inbox) = &self.inbox
+            && inbox.shared.take_break()
         {
             self.core.break_loop();
         }
@@ -340,10 +352,11 @@ impl<S> EventLoop<S> {
 }
 
 impl<S> Drop for EventLoop<S> {
-    /// Commands that were posted and not taken are dropped; who waits for them is told.
+    /// Commands that were posted and not done are dropped; who waits for them is told.
     fn drop(&mut self) {
-        if let Some(shared) = &self.shared {
-            drop(shared.close());
+        if let Some(inbox) = &mut self.inbox {
+            drop(inbox.shared.close());
+            inbox.taken.clear();
         }
     }
 }

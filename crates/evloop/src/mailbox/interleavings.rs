@@ -5,6 +5,7 @@
 
 use std::thread::{ThreadId, current};
 
+use evloop_pipe::Waker;
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 
@@ -15,7 +16,18 @@ type Number = usize;
 
 fn mailbox(runner: Option<ThreadId>) -> (Arc<Mailbox<Number>>, Arc<Waker>) {
     let waker = Arc::new(Waker::new().expect("there are file descriptors left"));
-    (Arc::new(Mailbox::new(Arc::clone(&waker), runner)), waker)
+    let current = Arc::new(CurrentWaker::new(Arc::clone(&waker)));
+    (Arc::new(Mailbox::new(current, runner)), waker)
+}
+
+/// Calls `f` with each command that was posted; it is done when that returns.
+fn take(mailbox: &Mailbox<Number>, mut f: impl FnMut(Number)) {
+    let mut taken = VecDeque::new();
+    mailbox.take(&mut taken);
+    for posted in taken {
+        let (command, _done) = posted.open(mailbox);
+        f(command);
+    }
 }
 
 fn join(thread: thread::JoinHandle<()>) {
@@ -47,9 +59,7 @@ fn every_command_wakes_the_loop_and_is_taken_in_order() {
         let mut taken = Vec::new();
         while taken.len() < 4 {
             wait(&waker);
-            while let Some((command, _done)) = mailbox.take() {
-                taken.push(command);
-            }
+            take(&mailbox, |command| taken.push(command));
         }
         posters.into_iter().for_each(join);
         taken.sort_by_key(|command| command / 10);
@@ -66,16 +76,16 @@ fn when_a_wait_is_over_so_is_the_callback() {
         let poster = thread::spawn({
             let (mailbox, is_free) = (Arc::clone(&mailbox), Arc::clone(&is_free));
             move || {
-                let ticket = mailbox.post(1).expect("the loop is there");
+                // One that nobody waits for, and that says nothing of the next.
+                mailbox.post(0).expect("the loop is there");
+                let ticket = mailbox.post_with_ticket(1).expect("the loop is there");
                 mailbox.wait(ticket).expect("the loop is there");
                 is_free.store(true, Ordering::Relaxed);
             }
         });
         let mut is_deleted = false;
         let mut take = || {
-            while let Some((_delete, _done)) = mailbox.take() {
-                is_deleted = true;
-            }
+            take(&mailbox, |command| is_deleted |= command == 1);
             is_deleted
         };
         for _ in 0..2 {
@@ -99,14 +109,17 @@ fn who_waits_for_a_loop_is_told_that_it_is_gone() {
         let poster = thread::spawn({
             let mailbox = Arc::clone(&mailbox);
             move || {
-                let waited = mailbox.post(1).and_then(|ticket| mailbox.wait(ticket));
+                // One that nobody waits for, and that says nothing of the next.
+                mailbox.post(0).expect("the loop is there");
+                let ticket = mailbox.post_with_ticket(1);
+                let waited = ticket.and_then(|ticket| mailbox.wait(ticket));
                 assert_eq!(waited, Err(LoopGone));
             }
         });
         let left = mailbox.close();
         assert!(left.len() <= 1);
         join(poster);
-        assert_eq!(mailbox.len(), 0);
+        take(&mailbox, |_| panic!("the loop is gone"));
     });
 }
 
@@ -118,7 +131,8 @@ fn a_wait_for_several_commands_ends_when_its_own_is_done() {
         let posters = [1, 2].map(|command| {
             let (mailbox, done) = (Arc::clone(&mailbox), Arc::clone(&done));
             thread::spawn(move || {
-                let ticket = mailbox.post(command).expect("the loop is there");
+                let ticket = mailbox.post_with_ticket(command);
+                let ticket = ticket.expect("the loop is there");
                 mailbox.wait(ticket).expect("the loop is there");
                 assert_ne!(done.load(Ordering::Relaxed) & command, 0);
             })
@@ -126,10 +140,10 @@ fn a_wait_for_several_commands_ends_when_its_own_is_done() {
         let mut count = 0;
         while count < 2 {
             wait(&waker);
-            while let Some((command, _done)) = mailbox.take() {
+            take(&mailbox, |command| {
                 done.fetch_or(command, Ordering::Relaxed);
                 count += 1;
-            }
+            });
         }
         posters.into_iter().for_each(join);
     });
@@ -144,8 +158,10 @@ fn a_break_is_known_when_its_command_is_taken() {
             move || mailbox.post_break(1).expect("the loop is there")
         });
         let is_early = mailbox.take_break();
-        while mailbox.take().is_none() {
+        let mut is_taken = false;
+        while !is_taken {
             wait(&waker);
+            take(&mailbox, |_| is_taken = true);
         }
         assert!(is_early != mailbox.take_break(), "never, or twice");
         join(poster);
