@@ -6,12 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up has no count")]
 #![expect(clippy::print_stdout, reason = "its result")]
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evloop::{Cx, EventId, EventLoop, Interest, Ready, Signal};
+use evloop::{Activator, Cx, EventId, EventLoop, Interest, Ready, Remote, Signal};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::net::{
@@ -22,7 +22,7 @@ use rustix::process::{Signal as Kill, getpid, kill_process};
 /// Name, what one operation is, and how to do so many.
 type Work = (&'static str, &'static str, fn(u64));
 
-const WORKS: [Work; 13] = [
+const WORKS: [Work; 15] = [
     ("by-hand", "event, by epoll without a loop", by_hand),
     ("persistent", "event of a persistent reader", |n| {
         ring(n, |events, pair| reader(events, pair, Sort::Persistent));
@@ -54,6 +54,8 @@ const WORKS: [Work; 13] = [
     ("tick", "turn with one tick of a timer", tick),
     ("signal", "signal raised and told", signal),
     ("activate", "event that activates itself", activate),
+    ("activator", "the same as another thread does", activator),
+    ("post", "closure that posts the next", post),
 ];
 
 fn main() {
@@ -268,5 +270,37 @@ fn activate(wanted: u64) {
         })
         .unwrap();
     events.activate(id, Ready::READ).unwrap();
+    run(&mut events, wanted);
+}
+
+/// On one thread, so that the loop is awake, and each is one turn.
+fn activator(wanted: u64) {
+    let mut events = EventLoop::new().unwrap();
+    let activator: Rc<OnceCell<Activator>> = Rc::default();
+    let own = Rc::clone(&activator);
+    let event = events.user().persist();
+    let id = event
+        .add(move |cx, _| {
+            own.get().unwrap().activate().unwrap();
+            count(cx);
+        })
+        .unwrap();
+    let activator = activator.get_or_init(|| events.activator(id, Ready::READ).unwrap());
+    activator.activate().unwrap();
+    run(&mut events, wanted);
+}
+
+/// The same.
+fn post(wanted: u64) {
+    fn post_next(remote: &Remote<Done>) {
+        let own = remote.clone();
+        let posted = remote.post(move |cx| {
+            post_next(&own);
+            count(cx);
+        });
+        posted.unwrap();
+    }
+    let mut events = EventLoop::new().unwrap();
+    post_next(&events.remote());
     run(&mut events, wanted);
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use evloop::{EventId, EventLoop, Interest, Mode, Priority, Ready, Signal};
+use evloop::{Activator, EventId, EventLoop, Interest, Mode, Priority, Ready, Signal};
 
 fn raise(signal: Signal) {
     // SAFETY: no precondition but that what it makes run is sound: it is the loop's handler.
@@ -31,6 +31,7 @@ struct Seen {
     activated: u32,
     later: u32,
     watched: u32,
+    elsewhere: u32,
 }
 
 struct World {
@@ -38,6 +39,7 @@ struct World {
     echo: UnixStream,
     one_shot: UnixStream,
     writer: EventId,
+    activator: Activator,
 }
 
 fn read_one(mut from: &UnixStream) {
@@ -79,8 +81,12 @@ impl World {
                 cx.state.one_shots += 1;
             })
             .unwrap();
+        let elsewhere = events.user().persist();
+        let elsewhere = elsewhere.add(|cx, _| cx.state.elsewhere += 1).unwrap();
+        let activator = events.activator(elsewhere, Ready::READ).unwrap();
         let mut world = Self {
             events,
+            activator,
             echo,
             one_shot,
             writer,
@@ -129,6 +135,7 @@ impl World {
         write_one(&self.echo);
         write_one(&self.one_shot);
         raise(Signal::USR1);
+        self.activator.activate().unwrap();
         for _ in 0..2 {
             let _done = self.events.run_mode(Mode::NonBlocking, seen).unwrap();
         }
@@ -164,6 +171,7 @@ fn loop_in_its_steady_state_allocates_nothing() {
         (seen.activated, before.activated),
         (seen.later, before.later),
         (seen.watched, before.watched),
+        (seen.elsewhere, before.elsewhere),
     ] {
         assert!(after - before >= ROUNDS, "{seen:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use evloop::{Mode, Outcome, Signal};
+use evloop::{Mode, Outcome, Ready, Signal};
 use rustix::thread::gettid;
 
 use super::scene::{Side, assert_done, assert_well, fork};
@@ -11,7 +11,7 @@ use crate::support::process::in_own_process;
 use crate::support::raw::{in_forked_child, raise};
 use crate::support::setting::make;
 use crate::support::status::until_it_blocks;
-use crate::support::trace::{Trace, look, new_loop, run, signal, timer};
+use crate::support::trace::{NOBODY, Trace, look, new_loop, run, signal, timer, user, wait};
 
 /// The parent waits for its child, by a signal, while the child runs what it has inherited, used by
 /// many threads.
@@ -123,6 +123,69 @@ fn signal_of_a_child_does_not_wake_its_parents_loop() {
             assert_eq!(ended, (Outcome::Break, Trace::new()));
             forker.join().unwrap();
             assert_eq!(events.stats().signals, 0);
+        },
+    );
+}
+
+/// The child has the loop as it was when another thread forked: asleep, and to be woken by a write.
+#[test]
+fn posts_and_activations_of_a_child_do_not_wake_its_parents_loop() {
+    in_own_process(
+        "fork::threads::posts_and_activations_of_a_child_do_not_wake_its_parents_loop",
+        || {
+            let mut events = new_loop();
+            let id = events.user().persist().add(user("event")).unwrap();
+            let activator = events.activator(id, Ready::READ).unwrap();
+            let (remote, its) = (events.remote(), gettid());
+            let forker = thread::spawn(move || {
+                let waits = || {
+                    until_it_blocks(its);
+                    let waits = remote.call(|events| events.stats().waits).unwrap();
+                    waits.wait().unwrap()
+                };
+                let before = waits();
+                until_it_blocks(its);
+                assert_well(in_forked_child(|| activator.activate().unwrap()));
+                assert_well(in_forked_child(|| remote.post(timer("child's")).unwrap()));
+                // The one that was interrupted by this question.
+                let after = waits();
+                remote.break_loop().unwrap();
+                assert_eq!(after, before + 1);
+            });
+            let ended = run(&mut events, Mode::UntilEmpty);
+            assert_eq!(ended, (Outcome::Break, Trace::new()));
+            forker.join().unwrap();
+        },
+    );
+}
+
+/// That was made before the fork, as was another that the parent still has.
+#[test]
+fn activator_that_a_child_inherited_is_of_the_childs_loop() {
+    in_own_process(
+        "fork::threads::activator_that_a_child_inherited_is_of_the_childs_loop",
+        || {
+            let mut events = new_loop();
+            let id = events.user().persist().add(user("event")).unwrap();
+            let activator = events.activator(id, Ready::READ).unwrap();
+            let Side::Parent(child) = fork() else {
+                events.after_fork().unwrap();
+                for _ in 0..3 {
+                    let (activator, its) = (activator.clone(), gettid());
+                    let other = thread::spawn(move || {
+                        until_it_blocks(its);
+                        activator.activate().unwrap();
+                    });
+                    assert_eq!(wait(&mut events), ["event READ"]);
+                    other.join().unwrap();
+                }
+                return;
+            };
+            assert_done(child);
+            assert_eq!(look(&mut events), NOBODY);
+            assert_eq!(events.stats().wakeups, 0);
+            activator.activate().unwrap();
+            assert_eq!(look(&mut events), ["event READ"]);
         },
     );
 }

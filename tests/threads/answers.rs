@@ -59,6 +59,36 @@ fn commands_do_what_the_loop_does() {
     assert_eq!(trace, ["added READ"]);
 }
 
+/// It is done when the kernel was just asked: that is the look, and there is no other.
+#[test]
+fn rescan_from_elsewhere_costs_no_wait_and_keeps_nobody_from_running() {
+    let mut events = new_loop();
+    let ids = ["a", "b"].map(|name| events.user().persist().add(user(name)).unwrap());
+    let mut trace = Trace::new();
+    let (_, ()) = run_beside(&mut events, Mode::UntilEmpty, &mut trace, |remote, its| {
+        let waits = |is_rescanned: bool| {
+            until_it_blocks(its);
+            let looked = remote.call(move |events| {
+                for id in ids {
+                    events.activate(id, Ready::READ).unwrap();
+                }
+                if is_rescanned {
+                    events.rescan();
+                }
+                events.stats().waits
+            });
+            looked.unwrap().wait().unwrap()
+        };
+        let before = waits(true);
+        let after = waits(false);
+        // That which the second call ended.
+        assert_eq!(after, before + 1);
+        until_it_blocks(its);
+        remote.exit().unwrap();
+    });
+    assert_eq!(trace, ["a READ", "b READ", "a READ", "b READ"]);
+}
+
 #[test]
 fn timeout_that_was_set_from_elsewhere_runs_from_when_it_was_set() {
     let mut events = make::<Option<Duration>>();

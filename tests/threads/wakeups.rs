@@ -18,7 +18,7 @@ use crate::support::status::until_it_blocks;
 use crate::support::trace::{new_loop, run_out};
 
 /// How often the one eventfd of this process was written to.
-fn writes() -> u64 {
+pub(super) fn writes() -> u64 {
     let links = read_dir("/proc/self/fd").unwrap();
     let eventfds: Vec<_> = links
         .map(|link| link.unwrap())

@@ -324,6 +324,18 @@ impl fmt::Display for LoopGone {
 
 impl Error for LoopGone {}
 
+/// An event was freed, by itself or with its loop. See [`Activator`](crate::Activator).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventGone;
+
+impl fmt::Display for EventGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the event was freed")
+    }
+}
+
+impl Error for EventGone {}
+
 /// An event was not deleted from elsewhere. See
 /// [`Remote::delete_and_wait`](crate::Remote::delete_and_wait).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

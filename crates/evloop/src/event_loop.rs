@@ -13,6 +13,7 @@ use evloop_epoll::MonotonicClock;
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
 
+use crate::activator::Activators;
 use crate::builder::{Builder, Choice, INTERNAL};
 use crate::context::Cx;
 use crate::current_waker::CurrentWaker;
@@ -41,6 +42,8 @@ pub struct EventLoop<S> {
     pub(crate) waker: Arc<Waker>,
     /// The waker, for who holds on to it in other threads.
     pub(crate) current_waker: Arc<CurrentWaker>,
+    /// The events that other threads can activate.
+    pub(crate) activators: Activators,
     /// What remotes have posted, if the loop has any.
     pub(crate) inbox: Option<Inbox<S>>,
     /// The process that the loop is of.
@@ -94,6 +97,7 @@ impl<S> EventLoop<S> {
             last: [None; 64],
             current_waker: Arc::new(CurrentWaker::new(Arc::clone(&waker))),
             waker,
+            activators: Activators::default(),
             inbox: None,
             stamp: ForkStamp::new(),
             reports: Vec::new(),

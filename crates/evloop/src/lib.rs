@@ -126,6 +126,7 @@
 //! deadlines run first come, first served; what the kernel refuses is never swallowed.
 
 mod activate;
+mod activator;
 mod builder;
 mod context;
 mod current_waker;
@@ -154,11 +155,12 @@ pub use evloop_core::{
 pub use evloop_pipe::PipeError;
 pub use evloop_signals::{Signal, SignalError};
 
+pub use crate::activator::Activator;
 pub use crate::builder::{Builder, Mechanism};
 pub use crate::context::{Caught, Cx};
 pub use crate::error::{
-    AddError, DeleteAndWaitError, InsertError, IntoSourceError, LoopGone, NewError, RemoveError,
-    RunError,
+    AddError, DeleteAndWaitError, EventGone, InsertError, IntoSourceError, LoopGone, NewError,
+    RemoveError, RunError,
 };
 pub use crate::event_loop::EventLoop;
 pub use crate::inspect::Snapshot;

@@ -321,11 +321,15 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// Does what was posted; whether anything was. What is posted meanwhile is for the next time.
+    /// Does what was posted, and activates what is to be activated; whether anything was posted. What
+    /// comes meanwhile is for the next time.
     pub(crate) fn take_posted(&mut self) -> bool {
         if let Some(inbox) = &mut self.inbox {
             inbox.shared.take(&mut inbox.taken);
         }
+        // Behind the taking: of a thread that activates and then deletes, both are seen, or the
+        // activation alone. Before the doing: so the deletion comes last.
+        self.activators.take(&mut self.core);
         let Some(inbox) = self.inbox.as_ref().filter(|inbox| !inbox.taken.is_empty()) else {
             return false;
         };
@@ -352,11 +356,13 @@ impl<S> EventLoop<S> {
 }
 
 impl<S> Drop for EventLoop<S> {
-    /// Commands that were posted and not done are dropped; who waits for them is told.
+    /// Commands that were posted and not done are dropped; who waits for them is told, and so is who
+    /// activates events.
     fn drop(&mut self) {
         if let Some(inbox) = &mut self.inbox {
             drop(inbox.shared.close());
             inbox.taken.clear();
         }
+        self.activators.close();
     }
 }
