@@ -132,6 +132,6 @@ pub unsafe extern "C" fn event_set(
     // SAFETY: the current base is a base; the caller vouches for the rest.
     let assigned = unsafe { event_assign(event, current(), fd, events, function, argument) };
     if assigned != 0 {
-        log::fatal("event_set: a signal cannot be waited for together with a file descriptor");
+        log::abort("event_set: a signal cannot be waited for together with a file descriptor");
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn assert_setup(event: &Event, function: &str) {
     with(|events| is_known = events.contains_key(&address(event)));
     if !is_known {
         let fd = event.fd.get();
-        log::fatal(format_args!(
+        log::abort(format_args!(
             "{function}: event {event:p} (file descriptor {fd}) was never assigned"
         ));
     }
@@ -129,7 +129,7 @@ pub(crate) fn assert_not_added(event: &Event) {
     let mut is_added = false;
     with(|events| is_added = events.get(&address(event)) == Some(&true));
     if is_added {
-        log::fatal(format_args!(
+        log::abort(format_args!(
             "event_assign: event {event:p} is added, and must be deleted first"
         ));
     }

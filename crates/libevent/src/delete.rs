@@ -56,6 +56,7 @@ pub(crate) fn delete(event: &Event, blocking: Blocking) -> c_int {
         log::warn("event_del: the event has no base");
         return -1;
     };
+    debug::assert_setup(event, "event_del");
     let mut state = base.enter();
     if event.callback.has(EVLIST_FINALIZING) {
         // Its finalizer runs, whatever happens.

@@ -233,7 +233,7 @@ pub unsafe extern "C" fn event_base_assert_ok_(base: Option<&Base>) {
     if let Some(base) = base {
         let verified = base.enter().core.verify();
         if let Err(defect) = verified {
-            log::fatal(format_args!("event_base_assert_ok_: {defect}"));
+            log::abort(format_args!("event_base_assert_ok_: {defect}"));
         }
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 use std::fmt;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -98,8 +99,8 @@ impl Kernel {
         self.means.take()
     }
 
-    /// Takes the means back, after they were told what was left for them. Whether what they have
-    /// reported may be of a file that was given up meanwhile; and what was refused, and why.
+    /// Takes the means back and tells them what was left for them; `refused` is told what the system
+    /// refuses, with the errno. Whether a file was given up meanwhile, which they may have reported.
     pub(crate) fn take_back(
         &mut self,
         mut means: Box<Means>,
@@ -151,6 +152,14 @@ impl Kernel {
         }
         if let Some(registry) = self.registry() {
             return registry.add(fd, token, interest, trigger);
+        }
+        if self.method != Method::Poll {
+            // A child that got no instance of its own.
+            return Err(ControlError {
+                call: "epoll_ctl(EPOLL_CTL_ADD)",
+                fd,
+                source: io::Error::from_raw_os_error(libc::EBADF),
+            });
         }
         // Another table refuses what that one would.
         Poll::new().add(fd, token, interest, trigger)?;

@@ -1,7 +1,7 @@
 //! Warnings, by libevent's own log where there is one: it goes where the program wants it.
 #![expect(unsafe_code, reason = "libevent's log is C, with variable arguments")]
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::fmt::Display;
 use std::io::Write;
 use std::mem;
@@ -63,23 +63,39 @@ fn say(text: &CStr) {
 pub(crate) fn message(message: impl Display) {
     let text = text(message);
     match host().message {
-        // SAFETY: as in `warn`.
+        // SAFETY: as in `say`.
         Some(message) => unsafe { message(c"%s".as_ptr(), text.as_ptr()) },
         None => to_stderr("msg", &text),
     }
 }
 
-/// The program has broken a rule and cannot go on: calls the program's own function for that, if it
-/// has set one, and ends the process.
+/// The process cannot go on: calls the program's own function for that, if it has set one, and ends
+/// the process.
 #[cold]
 pub(crate) fn fatal(message: impl Display) -> ! {
-    let text = text(message);
+    end(1, &text(message))
+}
+
+/// As [`fatal`], where the program has broken a rule: the process is aborted, so that there is a core
+/// to look at.
+#[cold]
+pub(crate) fn abort(message: impl Display) -> ! {
+    end(ABORT, &text(message))
+}
+
+/// `EVENT_ERR_ABORT_`.
+const ABORT: c_int = 0xdead_dead_u32.cast_signed();
+
+fn end(code: c_int, text: &CStr) -> ! {
     match host().fatal {
-        // SAFETY: as in `warn`. It does not return.
-        Some(fatal) => unsafe { fatal(1, c"%s".as_ptr(), text.as_ptr()) },
+        // SAFETY: as in `say`. It does not return.
+        Some(fatal) => unsafe { fatal(code, c"%s".as_ptr(), text.as_ptr()) },
         None => {
-            to_stderr("err", &text);
-            std::process::exit(1)
+            to_stderr("err", text);
+            if code == ABORT {
+                std::process::abort();
+            }
+            std::process::exit(code)
         }
     }
 }

@@ -13,24 +13,29 @@ use rustix::process::{WaitOptions, waitpid};
 
 use support::{Ev, Loop, READ, ms};
 
-/// What a child ends with that goes on to the end of `does`.
-const WENT_ON: i32 = 7;
-/// What it ends with where it is stopped.
-const STOPPED: i32 = 1;
+/// How a process ended: its exit status, or the signal that ended it.
+type End = (Option<i32>, Option<i32>);
+
+/// It went on to the end of what it was to do.
+const WENT_ON: End = (Some(7), None);
+/// It could not have what it asked for.
+const STOPPED: End = (Some(1), None);
+/// It broke a rule.
+const ABORTED: End = (None, Some(libc::SIGABRT));
 
 /// How a child ended that has the debug mode on.
-fn child(does: fn()) -> Option<i32> {
+fn child(does: fn()) -> End {
     // SAFETY: the test has one thread beside the one that waits for it.
     let child = unsafe { libc::fork() };
     if child == 0 {
         event_enable_debug_mode();
         does();
         // SAFETY: the child leaves at once.
-        unsafe { libc::_exit(WENT_ON) };
+        unsafe { libc::_exit(7) };
     }
     let child = rustix::process::Pid::from_raw(child);
     let (_, status) = waitpid(child, WaitOptions::empty()).unwrap().unwrap();
-    status.exit_status()
+    (status.exit_status(), status.terminating_signal())
 }
 
 /// One test, for once there is a base it is too late for the debug mode.
@@ -54,7 +59,7 @@ fn who_breaks_a_rule_is_stopped_and_nobody_else() {
         // SAFETY: nobody uses the event any more.
         unsafe { event_free(new) };
     };
-    assert_eq!(child(keeps_the_rules), Some(WENT_ON));
+    assert_eq!(child(keeps_the_rules), WENT_ON);
 
     let assigns_what_is_added: fn() = || {
         let events = Loop::new();
@@ -77,17 +82,25 @@ fn who_breaks_a_rule_is_stopped_and_nobody_else() {
         // SAFETY: the memory is that of an event.
         unsafe { event_debug_unassign(event.event()) };
     };
-    let turns_it_on_twice: fn() = || event_enable_debug_mode();
+    let deletes_what_was_never_assigned: fn() = || {
+        let events = Loop::new();
+        let (event, _) = Ev::noting(&events, -1, READ);
+        // SAFETY: the event is idle.
+        unsafe { event_debug_unassign(event.event()) };
+        event.del();
+    };
     for breaks_a_rule in [
         assigns_what_is_added,
         uses_what_was_never_assigned,
         unassigns_what_is_added,
-        turns_it_on_twice,
+        deletes_what_was_never_assigned,
     ] {
-        assert_eq!(child(breaks_a_rule), Some(STOPPED));
+        assert_eq!(child(breaks_a_rule), ABORTED);
     }
+    let turns_it_on_twice: fn() = || event_enable_debug_mode();
+    assert_eq!(child(turns_it_on_twice), STOPPED);
 
     drop(Loop::new());
     let is_too_late: fn() = || ();
-    assert_eq!(child(is_too_late), Some(STOPPED));
+    assert_eq!(child(is_too_late), STOPPED);
 }
