@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::check::{CHECKS, Check};
+use super::regress;
 use super::trial::Side;
 
 /// What the caller asked for.
@@ -24,6 +25,10 @@ pub(crate) struct Options {
     pub(super) sides: Vec<Side>,
     /// How often the test groups are run.
     pub(super) repeat: u32,
+    /// The test groups to run; none: all.
+    pub(super) groups: Vec<String>,
+    /// The settings to run them in; none: all.
+    pub(super) settings: Vec<String>,
     /// The library to try.
     pub(super) library: Library,
 }
@@ -42,6 +47,8 @@ impl Default for Options {
         Self {
             sides: vec![Side::Evloop],
             repeat: 1,
+            groups: Vec::new(),
+            settings: Vec::new(),
             library: Library::Built,
         }
     }
@@ -87,6 +94,12 @@ fn parse_check(args: &[String]) -> Result<Command, String> {
         match arg.as_str() {
             "--on" => options.sides = sides(value(arg, args.next())?)?,
             "--repeat" => options.repeat = times(value(arg, args.next())?)?,
+            "--groups" => {
+                options.groups = names(value(arg, args.next())?, arg, &regress::groups())?;
+            }
+            "--settings" => {
+                options.settings = names(value(arg, args.next())?, arg, &regress::settings())?;
+            }
             "--library" => options.library = Library::File(value(arg, args.next())?.into()),
             "all" => checks.extend(CHECKS),
             name => checks.push(check(name)?),
@@ -110,6 +123,18 @@ fn sides(name: &str) -> Result<Vec<Side>, String> {
         "both" => Ok(vec![Side::Evloop, Side::Debian]),
         other => Err(format!("--on takes evloop, debian or both, not {other:?}")),
     }
+}
+
+/// A list of names that are known.
+fn names(list: &str, option: &str, known: &[&str]) -> Result<Vec<String>, String> {
+    let named = list.split(',').map(|name| {
+        let name = name.trim();
+        known
+            .contains(&name)
+            .then(|| name.to_owned())
+            .ok_or_else(|| format!("{option} takes names of {known:?}, not {name:?}"))
+    });
+    named.collect()
 }
 
 fn times(number: &str) -> Result<u32, String> {
@@ -138,6 +163,7 @@ pub(crate) fn help() -> String {
   cargo xtask libevent install --prefix DIR
                                     build the drop-in for libevent's core and lay it out there
   cargo xtask libevent check [NAME...] [--on evloop|debian|both] [--repeat N] [--library FILE]
+                                       [--groups NAME,...] [--settings NAME,...]
                                     put it under real programs; without names: the quick checks
 
 Checks of libevent (* is quick):
@@ -187,6 +213,13 @@ mod tests {
     }
 
     #[test]
+    fn groups_and_settings_of_regress_can_be_chosen() {
+        let (_, options) = checked("check regress --groups main,test-eof --settings poll");
+        assert_eq!(options.groups, ["main", "test-eof"]);
+        assert_eq!(options.settings, ["poll"]);
+    }
+
+    #[test]
     fn install_needs_a_folder() {
         assert!(parsed("install").unwrap_err().contains("--prefix"));
         assert!(parsed("install --prefix").unwrap_err().contains("value"));
@@ -204,6 +237,8 @@ mod tests {
             ("check --on mars", "mars"),
             ("check --repeat 0", "\"0\""),
             ("check --repeat", "--repeat"),
+            ("check --groups main,dance", "\"dance\""),
+            ("check --settings select", "epoll"),
         ] {
             let message = parsed(line).unwrap_err();
             assert!(message.contains(word), "{line:?}: {message}");

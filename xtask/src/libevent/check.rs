@@ -2,8 +2,8 @@
 
 use super::trial::Trial;
 use super::{
-    asan, bindings, costs, install, layout, load, memcached, pgbouncer, refusal, regress, suite,
-    symbols, threads, tmux, valgrind,
+    asan, bindings, costs, install, layout, load, memcached, pgbouncer, programs, refusal, regress,
+    suite, symbols, tmux, valgrind,
 };
 use crate::step::{Failure, Verdict};
 
@@ -56,7 +56,13 @@ pub(super) const CHECKS: &[Check] = &[
         name: "threads",
         about: "threads add, delete, activate and free events while the loop runs",
         is_quick: true,
-        run: threads::check,
+        run: programs::threads,
+    },
+    Check {
+        name: "rules",
+        about: "what libevent lets a program do works, and what it stops is stopped",
+        is_quick: true,
+        run: programs::rules,
     },
     Check {
         name: "memcached",

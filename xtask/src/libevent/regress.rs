@@ -9,6 +9,7 @@ mod outcome;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use super::process::{output, succeed};
 use super::table::Table;
@@ -69,15 +70,16 @@ pub(super) fn tests(program: &Path) -> Result<Vec<String>, Failure> {
 pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
     let folder = build::build(trial, Flavour::Plain)?;
     let mut findings = Vec::new();
-    for round in 1..=trial.options.repeat {
+    let many = trial.options.repeat;
+    for round in 1..=many {
+        #[expect(clippy::disallowed_methods, reason = "a round is timed")]
+        let begun = Instant::now();
         let table = run_all(trial, &folder, &mut findings)?;
-        match trial.options.repeat {
-            1 => println!("passed/skipped on {}:\n{table}", sides(trial)),
-            many => println!(
-                "round {round} of {many}: {} findings so far",
-                findings.len()
-            ),
+        let (so_far, took) = (findings.len(), begun.elapsed().as_secs());
+        if round == many {
+            println!("passed/skipped on {}:\n{table}", sides(trial));
         }
+        println!("round {round} of {many}: {took} s, {so_far} findings so far");
     }
     report(&findings)
 }
@@ -89,13 +91,20 @@ fn sides(trial: &Trial<'_>) -> String {
 }
 
 fn run_all(trial: &Trial<'_>, folder: &Path, findings: &mut Vec<String>) -> Result<Table, Failure> {
+    let options = &trial.options;
+    let is_asked =
+        |asked: &[String], name: &str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    let settings = || {
+        let all = SETTINGS.iter();
+        all.filter(|setting| is_asked(&options.settings, setting.name))
+    };
     let mut header = vec![String::new()];
-    header.extend(SETTINGS.iter().map(|setting| setting.name.to_owned()));
+    header.extend(settings().map(|setting| setting.name.to_owned()));
     let mut table = Table::new(header);
-    let groups = CORE_GROUPS.into_iter().chain(UPPER_GROUPS);
-    for test in groups.chain(PROTOCOLS).chain(SMALL) {
-        let mut row = vec![test.to_owned()];
-        for setting in &SETTINGS {
+    let groups = groups();
+    for test in groups.iter().filter(|name| is_asked(&options.groups, name)) {
+        let mut row = vec![(*test).to_owned()];
+        for setting in settings() {
             let mut outcomes = Vec::new();
             for side in &trial.options.sides {
                 let outcome = run(trial, folder, *side, setting, test)?;
@@ -117,6 +126,17 @@ fn run_all(trial: &Trial<'_>, folder: &Path, findings: &mut Vec<String>) -> Resu
         table.row(row);
     }
     Ok(table)
+}
+
+/// The groups, and the small programs.
+pub(super) fn groups() -> Vec<&'static str> {
+    let groups = CORE_GROUPS.into_iter().chain(UPPER_GROUPS);
+    groups.chain(PROTOCOLS).chain(SMALL).collect()
+}
+
+/// The names of the settings.
+pub(super) fn settings() -> Vec<&'static str> {
+    SETTINGS.iter().map(|setting| setting.name).collect()
 }
 
 /// Runs one group, or one of the small programs.

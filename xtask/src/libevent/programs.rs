@@ -1,7 +1,6 @@
-//! Threads that change events while the loop runs in another, on libevent's own locks.
+//! Programs of ours, in C, on libevent's own locks.
 //!
-//! The program is ours, in C: it is compiled against libevent's headers, and has to pass on the
-//! system's libevent too.
+//! They are compiled against libevent's headers, and have to pass on the system's libevent too.
 
 use std::fs;
 use std::process::Command;
@@ -11,8 +10,18 @@ use super::regress::{SETTINGS, limited};
 use super::trial::Trial;
 use crate::step::{Failure, Verdict, report};
 
-/// Runs the program in every setting, on each side that was asked for.
-pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
+/// Threads that change events while the loop runs in another.
+pub(super) fn threads(trial: &Trial<'_>) -> Result<Verdict, Failure> {
+    check(trial, "threads", include_str!("programs/threads.c"))
+}
+
+/// What libevent lets a program do, and what it stops.
+pub(super) fn rules(trial: &Trial<'_>) -> Result<Verdict, Failure> {
+    check(trial, "rules", include_str!("programs/rules.c"))
+}
+
+/// Runs a program in every setting, on each side that was asked for.
+fn check(trial: &Trial<'_>, name: &str, text: &str) -> Result<Verdict, Failure> {
     if find("cc").is_none() || find("pkg-config").is_none() {
         return Ok(Verdict::Skipped("cc or pkg-config is not installed"));
     }
@@ -21,11 +30,13 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
     let Ok(flags) = succeed(&mut flags) else {
         return Ok(Verdict::Skipped("libevent's headers are not installed"));
     };
-    let source = trial.folder.join("threads.c");
-    let program = trial.folder.join("threads");
-    fs::write(&source, PROGRAM).map_err(|error| Failure::file(&source, error))?;
+    let source = trial.folder.join(format!("{name}.c"));
+    let program = trial.folder.join(name);
+    fs::write(&source, text).map_err(|error| Failure::file(&source, error))?;
     let mut cc = Command::new("cc");
-    cc.args(["-g", "-O1", "-pthread"]).arg(&source).arg("-o");
+    cc.args(["-D_GNU_SOURCE", "-g", "-O1", "-pthread"])
+        .arg(&source)
+        .arg("-o");
     succeed(cc.arg(&program).args(flags.split_whitespace()))?;
     let mut findings = Vec::new();
     for side in &trial.options.sides {
@@ -45,6 +56,5 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
     report(&findings)
 }
 
-const PROGRAM: &str = include_str!("threads.c");
-/// The seconds that it may take; it takes one.
+/// The seconds that one may take; it takes one.
 const LIMIT_S: u32 = 60;
