@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
@@ -68,6 +69,12 @@ impl Epoll {
     /// As of [`new`](Self::new); then nothing has changed.
     pub fn renew(&mut self) -> Result<(), CreateError> {
         let fresh = create()?;
+        if fresh.as_raw_fd() == self.epoll.as_raw_fd() {
+            // Somebody had closed the number, as a daemon does with all that it does not know. It is the
+            // new instance's already, and is closed once.
+            _ = mem::replace(&mut self.epoll, fresh).into_raw_fd();
+            return Ok(());
+        }
         rustix::io::dup3(&fresh, &mut self.epoll, DupFlags::CLOEXEC)
             .map_err(|errno| CreateError::of("dup3", errno))
     }

@@ -3,7 +3,9 @@
 #![expect(unsafe_code, reason = "functions are exported by their name in C")]
 
 use std::ffi::c_int;
+use std::os::fd::AsFd;
 use std::ptr;
+use std::sync::Arc;
 
 use evloop_catcher::ForkStamp;
 
@@ -11,7 +13,8 @@ use crate::base::{Base, State};
 use crate::kernel::{Kernel, Registration, describe, errno};
 use crate::lock::Entered;
 use crate::log;
-use crate::wakers::{NOTIFIER, SIGNALS, registration};
+use crate::signals::Signals;
+use crate::wakers::{NOTIFIER, Notifier, SIGNALS, registration};
 
 /// Makes a base the child's own: what it has of the kernel's is its parent's. Its events are as they
 /// were. -1 where the system refuses, or refuses a file descriptor.
@@ -43,12 +46,13 @@ impl Entered<'_> {
             self.core.abort();
         }
         self.waiters = 0;
+        // What the parent is woken by is not held; but its numbers are not free before all else is.
+        let parents = (self.notifier.take(), self.signals.take());
+        spare_closed(&parents);
         let is_renewed = self.kernel.renew();
         if !is_renewed {
             self.kernel.abandon();
         }
-        // What the parent is woken by is not held; but its numbers are not free before all else is.
-        let parents = (self.notifier.take(), self.signals.take());
         let wakers = self.renew_wakers(&parents);
         let done = is_renewed & wakers & self.restore_fds();
         drop(parents);
@@ -98,6 +102,27 @@ impl Entered<'_> {
             held
         });
         all
+    }
+}
+
+/// Sees to it that no number is closed that the child has closed already, as a daemon does with all that
+/// it does not know: it is going to be another file's.
+fn spare_closed((notifier, signals): &(Option<Notifier>, Option<Signals>)) {
+    if let Some(notifier) = notifier {
+        spare(&notifier.waker);
+        spare(&notifier.published);
+    }
+    if let Some(signals) = signals {
+        spare(signals.waker());
+    }
+}
+
+/// Never closes the file, if it is closed.
+fn spare<T: AsFd>(file: &Arc<T>) {
+    let duplicate = file.as_fd().try_clone_to_owned();
+    if duplicate.is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) {
+        // One owner for ever.
+        _ = Arc::into_raw(Arc::clone(file));
     }
 }
 

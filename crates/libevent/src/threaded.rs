@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -57,6 +58,12 @@ impl Deadline {
         });
         Self(alive)
     }
+}
+
+/// Signals are the process's, and one base at a time has them: one test at a time.
+pub(crate) fn signals_alone() -> MutexGuard<'static, ()> {
+    static TESTS: Mutex<()> = Mutex::new(());
+    TESTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a base is to wait.

@@ -17,7 +17,7 @@ pub(crate) struct Notifier {
     pub(crate) waker: Arc<Waker>,
     /// A duplicate of what the waker writes to, for who looks at it or even waits for it: the waker's
     /// own registration stays its own.
-    _published: OwnedFd,
+    pub(crate) published: Arc<OwnedFd>,
 }
 
 /// The names of the wakers: no file descriptor has this number.
@@ -59,7 +59,7 @@ impl Entered<'_> {
         self.base().notify_fd.set(published.as_raw_fd());
         self.notifier = Some(Notifier {
             waker,
-            _published: published,
+            published: Arc::new(published),
         });
         Some(())
     }

@@ -8,14 +8,18 @@ use std::ptr;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use libc::timeval;
 use rustix::io::{dup, read, write};
 use rustix::pipe::pipe;
 
 use crate::abi::{BASE_NOLOCK, EV_PERSIST, EV_READ, EV_SIGNAL, EVLOOP_NONBLOCK};
 use crate::threaded::{
-    By, Deadline, EACH, Shared, add, del, free, new_base, new_event, until_it_waits, with_loop,
+    By, Deadline, EACH, Shared, add, del, free, new_base, new_event, signals_alone, until_it_waits,
+    with_loop,
 };
-use crate::{Base, event_base_free, event_base_loop, event_reinit, evthread_make_base_notifiable};
+use crate::{
+    Base, event_add, event_base_free, event_base_loop, event_reinit, evthread_make_base_notifiable,
+};
 
 /// The numbers that a base's epoll instance holds, in order.
 fn held(base: &Base) -> Vec<RawFd> {
@@ -101,6 +105,7 @@ fn file_that_is_closed_while_a_duplicate_lives_is_let_go_when_it_is_reported() {
 
 #[test]
 fn what_a_child_does_reaches_nothing_that_its_parent_holds() {
+    let _alone = signals_alone();
     with_base(By::Epoll, |base| {
         let (reader, writer) = pipe().unwrap();
         let (other, _writer) = pipe().unwrap();
@@ -170,6 +175,83 @@ fn child_that_begins_anew_is_not_woken_by_its_parent() {
         assert!(in_child(does, || assert_eq!(held(base), before)));
         free(looks);
     });
+}
+
+#[test]
+fn child_that_has_closed_all_it_does_not_know_begins_anew() {
+    let _alone = signals_alone();
+    for by in EACH {
+        let _deadline = Deadline::new();
+        let base = new_base(by, 0);
+        // SAFETY: the base is there until it is freed, below.
+        let opened = unsafe { &*base };
+        let (reader, writer) = pipe().unwrap();
+        let (sender, receiver) = mpsc::channel::<c_short>();
+        let argument: *const c_void = (&raw const sender).cast();
+        let signal = new_event(opened, libc::SIGUSR1, EV_SIGNAL, send, argument);
+        let reading = new_event(opened, reader.as_raw_fd(), EV_READ, send, argument);
+        assert_eq!((add(signal), add(reading)), (0, 0));
+        let does = || {
+            let (known, last) = (opened.enter().kernel.instance, opened.notify_fd.get());
+            let signal = opened.signal_fd.get();
+            let notifier = opened
+                .enter()
+                .notifier
+                .as_ref()
+                .map(|n| n.waker.as_fd().as_raw_fd());
+            for fd in [known, Some(last), Some(signal), notifier]
+                .into_iter()
+                .flatten()
+            {
+                // SAFETY: the program does not know whose number it is.
+                unsafe { libc::close(fd) };
+            }
+            // SAFETY: the base is one.
+            let reinit = unsafe { event_reinit(Some(opened)) };
+            let own = [opened.signal_fd.get(), opened.notify_fd.get()];
+            // SAFETY: no precondition.
+            let is_open = |fd: RawFd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0;
+            write(&writer, b"x").unwrap();
+            // SAFETY: the base is one. 1: once.
+            let ran = unsafe { event_base_loop(Some(opened), 1) };
+            let is_told = receiver.try_recv() == Ok(EV_READ);
+            (reinit, ran) == (0, 0) && is_told && own.into_iter().all(is_open)
+        };
+        assert!(in_child(does, || ()), "{by:?}");
+        free(reading);
+        free(signal);
+        // SAFETY: nobody uses the base any more.
+        unsafe { event_base_free(base) };
+    }
+}
+
+#[test]
+fn loop_waits_again_when_a_signal_was_seen_to() {
+    let _alone = signals_alone();
+    for by in EACH {
+        with_base(by, |base| {
+            let what = EV_SIGNAL | EV_PERSIST;
+            let signal = new_event(base, libc::SIGUSR1, what, nothing, ptr::null());
+            let timer = new_event(base, -1, 0, nothing, ptr::null());
+            assert_eq!(add(signal), 0);
+            // SAFETY: there is a handler.
+            assert_eq!(unsafe { libc::raise(libc::SIGUSR1) }, 0);
+            // SAFETY: the base is one. 1: once.
+            assert_eq!(unsafe { event_base_loop(Some(base), 1) }, 0);
+            let soon = timeval {
+                tv_sec: 0,
+                tv_usec: 20_000,
+            };
+            // SAFETY: the event is one.
+            assert_eq!(unsafe { event_add(timer, Some(&soon)) }, 0);
+            // SAFETY: as above.
+            assert_eq!(unsafe { event_base_loop(Some(base), 1) }, 0);
+            // One for the signal, one for the time, and some to spare.
+            assert!(base.enter().core.stats().waits < 20);
+            free(timer);
+            free(signal);
+        });
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use rustix::pipe::pipe;
 use crate::abi::{EV_FINALIZE, EV_PERSIST, EV_READ, EV_SIGNAL, EV_TIMEOUT, EV_WRITE, Event};
 use crate::host::tests::held;
 use crate::threaded::{
-    By, EACH, Shared, add, del, free, new_base, new_event, until_it_waits, with_loop,
+    By, EACH, Shared, add, del, free, new_base, new_event, signals_alone, until_it_waits, with_loop,
 };
 use crate::{
     event_active, event_add, event_base_free, event_base_get_running_event, event_base_loop,
@@ -139,6 +139,7 @@ fn child_of_a_thread_beside_the_loop_has_the_loop_to_itself() {
 
 #[test]
 fn loop_that_waits_is_woken_for_a_signal_though_another_base_has_asked_since() {
+    let _alone = signals_alone();
     let (sender, receiver) = mpsc::channel::<c_short>();
     let argument = (&raw const sender).cast();
     let what = EV_SIGNAL | EV_PERSIST;

@@ -139,6 +139,28 @@ fn number_that_was_closed_and_is_used_again_is_waited_for() {
     }
 }
 
+#[test]
+fn refusal_that_comes_at_the_wait_is_told_before_anything_is_waited_for() {
+    for events in [Loop::new(), Loop::with_changelist()] {
+        let (reader, _writer) = pipe().unwrap();
+        let fd = reader.as_raw_fd();
+        let (event, told) = Ev::noting(&events, fd, READ);
+        event.add();
+        // What epoll does not take, in the place of what it took.
+        let folder = rustix::fd::OwnedFd::from(std::fs::File::open("/").unwrap());
+        rustix_dup2(&folder, reader);
+        let (again, told_again) = Ev::noting(&events, fd, WRITE);
+        again.add();
+        // Neither times out.
+        assert_eq!(events.run(ONCE), 0);
+        assert_eq!((told.take(), told_again.take()), (vec![READ], vec![WRITE]));
+        event.del();
+        again.del();
+        // SAFETY: nobody else has the number.
+        drop(unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(fd) });
+    }
+}
+
 /// Puts a duplicate of `from` in the place of `to`, whose number stays open.
 fn rustix_dup2(from: &rustix::fd::OwnedFd, mut to: rustix::fd::OwnedFd) {
     rustix::io::dup2(from, &mut to).unwrap();

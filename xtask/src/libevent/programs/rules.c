@@ -182,6 +182,38 @@ static void child(int reader, int writer) {
     event_free(event);
 }
 
+/* As daemons do: the child closes all that it does not know. It is woken as before. */
+static void daemon_child(int reader, int writer) {
+    struct event *event = event_new(base, reader, EV_READ | EV_PERSIST, count, NULL);
+    struct event *by_signal = event_new(base, SIGUSR1, EV_SIGNAL | EV_PERSIST, count, NULL);
+    int ready[2];
+    char byte;
+    expect(event_add(event, NULL) == 0 && event_add(by_signal, NULL) == 0);
+    expect(pipe(ready) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        for (int fd = 3; fd < 64; fd++)
+            if (fd != reader && fd != writer && fd != ready[1])
+                close(fd);
+        expect(event_reinit(base) == 0);
+        calls = 0;
+        expect(write(writer, "x", 1) == 1);
+        expect(event_base_loop(base, EVLOOP_ONCE) == 0 && calls == 1);
+        expect(read(reader, &byte, 1) == 1 && event_del(event) == 0);
+        expect(write(ready[1], "r", 1) == 1);
+        expect(event_base_loop(base, EVLOOP_ONCE) == 0 && calls == 2);
+        _exit(3);
+    }
+    expect(read(ready[0], &byte, 1) == 1);
+    expect(kill(child, SIGUSR1) == 0);
+    expect(end_of(child) == 3);
+    close(ready[0]);
+    close(ready[1]);
+    event_free(event);
+    event_free(by_signal);
+}
+
 static void on_read(struct bufferevent *from, void *text) {
     int length = bufferevent_read(from, text, 15);
     ((char *)text)[length > 0 ? length : 0] = 0;
@@ -245,6 +277,7 @@ int main(void) {
     log_function(pipes[0]);
     each();
     child(pipes[0], pipes[1]);
+    daemon_child(pipes[0], pipes[1]);
     buffers();
     event_base_free(base);
     libevent_global_shutdown();
