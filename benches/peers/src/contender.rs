@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::net;
 use crate::plan::Case;
 
 /// A contender that can be started here.
@@ -12,6 +13,8 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) version: String,
     program: PathBuf,
+    /// The one for the works of [`net`].
+    net_program: PathBuf,
     /// What stands before the work on the command line.
     prefix: Vec<String>,
     env: Option<(&'static str, &'static str)>,
@@ -64,6 +67,7 @@ pub(crate) fn find(out: &Path) -> Result<Found, String> {
         name,
         version: version(name),
         program: own.clone(),
+        net_program: own.clone(),
         prefix: vec!["runner".to_owned(), name.to_owned()],
         env: None,
     });
@@ -80,11 +84,14 @@ pub(crate) fn find(out: &Path) -> Result<Found, String> {
         }
     }
     for &(name, source, libraries, package) in C {
-        match compile(out, source, source, libraries)? {
-            Some(program) => contenders.push(Contender {
+        let net = format!("{source}_net");
+        let program = compile(out, source, source, libraries)?;
+        match program.zip(compile(out, &net, &net, libraries)?) {
+            Some((program, net_program)) => contenders.push(Contender {
                 name,
                 version: debian_version(package),
                 program,
+                net_program,
                 prefix: Vec::new(),
                 env: name
                     .ends_with("changelist")
@@ -157,6 +164,8 @@ pub(crate) struct Running {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+    /// The other ends of its connections.
+    generators: Vec<Child>,
 }
 
 impl Contender {
@@ -167,9 +176,14 @@ impl Contender {
     }
 
     /// Its command for a case, to be run under the tool if there is one.
-    pub(crate) fn command(&self, tool: &[String], case: &Case) -> Command {
-        let program = self.program.display().to_string();
+    fn command(&self, tool: &[String], case: &Case) -> Command {
         let work = &case.work;
+        let program = if net::WORKS.contains(&work.name.as_str()) {
+            &self.net_program
+        } else {
+            &self.program
+        };
+        let program = program.display().to_string();
         let args = [
             work.name.clone(),
             work.n.to_string(),
@@ -192,8 +206,17 @@ impl Contender {
     ///
     /// Why it has no part in this case.
     pub(crate) fn start(&self, case: &Case) -> Result<Running, String> {
+        self.start_under(&[], case)
+    }
+
+    /// Starts it under a tool, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Why it has no part in this case.
+    pub(crate) fn start_under(&self, tool: &[String], case: &Case) -> Result<Running, String> {
         let mut child = self
-            .command(&[], case)
+            .command(tool, case)
             .spawn()
             .map_err(|error| error.to_string())?;
         let input = child.stdin.take();
@@ -202,8 +225,13 @@ impl Contender {
             child,
             input,
             output,
+            generators: Vec::new(),
         };
-        let line = running.line()?;
+        let mut line = running.line()?;
+        if let Some(port) = line.strip_prefix("port ") {
+            running.generators = generators(port, case)?;
+            line = running.line()?;
+        }
         match line.strip_prefix("none ") {
             Some(reason) => Err(reason.to_owned()),
             None => Ok(running),
@@ -211,17 +239,51 @@ impl Contender {
     }
 }
 
+/// Starts what connects to that port.
+fn generators(port: &str, case: &Case) -> Result<Vec<Child>, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let start = |[connections, cpu]: [String; 2]| {
+        let mut command = Command::new(&own);
+        command.args(["load", &case.work.name, port, &connections, &cpu]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.spawn().map_err(|error| error.to_string())
+    };
+    net::generators(&case.work).into_iter().map(start).collect()
+}
+
 impl Running {
-    /// Has it do so many operations; nanoseconds each.
+    /// Has it do so many operations; the numbers it answers with, one for each of the work's readings.
     ///
     /// # Errors
     ///
     /// It ended, or said something else.
-    pub(crate) fn batch(&mut self, ops: u64) -> Result<f64, String> {
-        let input = self.input.as_mut().expect("it is there until the drop");
-        writeln!(input, "{ops}").map_err(|error| error.to_string())?;
+    pub(crate) fn batch(&mut self, ops: u64) -> Result<Vec<f64>, String> {
+        self.ask(ops)?;
         let line = self.line()?;
-        line.parse().map_err(|_| format!("it said {line:?}"))
+        let numbers: Result<_, _> = line.split(' ').map(str::parse).collect();
+        numbers.map_err(|_| format!("it said {line:?}"))
+    }
+
+    /// Asks for a batch, and does not wait for the answer.
+    ///
+    /// # Errors
+    ///
+    /// It ended.
+    pub(crate) fn ask(&mut self, ops: u64) -> Result<(), String> {
+        let input = self.input.as_mut().expect("it is there until the end");
+        writeln!(input, "{ops}").map_err(|error| error.to_string())
+    }
+
+    /// Lets it end, when it has done what it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// It did not end well.
+    pub(crate) fn end(mut self) -> Result<(), String> {
+        self.input = None;
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        let well = status.success().then_some(());
+        well.ok_or_else(|| status.to_string())
     }
 
     fn line(&mut self) -> Result<String, String> {
@@ -238,8 +300,11 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Its input ends, and so does it.
+        // Its input ends, and so does it, and then its connections and their other ends.
         self.input = None;
         let _ = self.child.wait();
+        for generator in &mut self.generators {
+            let _ = generator.wait();
+        }
     }
 }

@@ -5,11 +5,9 @@
 //! taken.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 
-use crate::contender::Contender;
+use crate::contender::{Contender, Running};
 use crate::plan::{Case, Counted};
 
 /// An operation's share of each; nothing where the tool is not installed.
@@ -96,7 +94,7 @@ fn both(
         let tool = tool(&files[0], &files[1]);
         (start(contender, case, &tool, batches, ops), files)
     });
-    let [one, three] = runs.map(|(child, files)| read(child?, &files));
+    let [one, three] = runs.map(|(running, files)| read(running?, &files));
     Some([one?, three?])
 }
 
@@ -106,19 +104,17 @@ fn start(
     tool: &[String],
     batches: u64,
     ops: u64,
-) -> Option<Child> {
-    let mut child = contender.command(tool, case).spawn().ok()?;
-    let mut input = child.stdin.take()?;
+) -> Option<Running> {
+    let mut running = contender.start_under(tool, case).ok()?;
     for _ in 0..batches {
-        writeln!(input, "{ops}").ok()?;
+        running.ask(ops).ok()?;
     }
-    Some(child)
+    Some(running)
 }
 
 /// Waits for it; what is in its files, which are removed.
-fn read(child: Child, files: &[PathBuf]) -> Option<String> {
-    let output = child.wait_with_output().ok()?;
-    output.status.success().then_some(())?;
+fn read(running: Running, files: &[PathBuf]) -> Option<String> {
+    running.end().ok()?;
     let mut text = String::new();
     for file in files {
         text += &fs::read_to_string(file).unwrap_or_default();

@@ -111,12 +111,14 @@ fn measure_all(
     for run in 0..options.runs {
         let mut measured = Vec::new();
         for case in cases {
-            let mut outcome = measure(&found.contenders, case, options)?;
+            let mut outcomes = measure(&found.contenders, case, options)?;
             if run == 0 && options.counts {
-                count(&mut outcome, found, &options.out);
+                count(&mut outcomes[0], found, &options.out);
             }
-            print!("{}", report::table(&outcome));
-            measured.push(outcome);
+            for outcome in outcomes {
+                print!("{}", report::table(&outcome));
+                measured.push(outcome);
+            }
         }
         verdicts.push(targets::judge(&measured));
         if run == 0 {
@@ -130,32 +132,80 @@ fn measure_all(
     Ok(())
 }
 
-fn measure(contenders: &[Contender], case: &Case, options: &Options) -> Result<Outcome, String> {
-    let mut running: Vec<(Measured, Running)> = Vec::new();
+/// One outcome for each of the work's readings.
+fn measure(
+    contenders: &[Contender],
+    case: &Case,
+    options: &Options,
+) -> Result<Vec<Outcome>, String> {
+    let mut present = Vec::new();
     let mut absent = Vec::new();
     for (contender, case) in starters(contenders, case, options) {
         match contender.start(&case) {
-            Ok(process) => running.push((Measured::new(contender.name), process)),
+            Ok(process) => present.push(Present {
+                contender,
+                process: (!case.is_alone()).then_some(process),
+                case,
+                batches: Vec::new(),
+            }),
             Err(reason) => absent.push((contender.name, reason)),
         }
     }
     let ops = (case.ops / options.shrink).max(1);
     // The first repetition warms up.
     for repetition in 0..=case.reps(options.reps) {
-        for (measured, process) in &mut running {
-            let time = process.batch(ops);
-            let time =
-                time.map_err(|error| format!("{}, {}: {error}", measured.name, case.label()))?;
+        for present in &mut present {
+            let numbers = present.batch(ops)?;
             if repetition > 0 {
-                measured.times.push(time);
+                present.batches.push(numbers);
             }
         }
     }
-    Ok(Outcome {
-        case: case.clone(),
-        measured: running.into_iter().map(|(measured, _)| measured).collect(),
-        absent,
-    })
+    let readings = plan::readings(&case.work.name).iter().enumerate();
+    let outcomes = readings.map(|(at, &reading)| Outcome {
+        case: Case {
+            reading,
+            ..case.clone()
+        },
+        measured: present.iter().map(|present| present.measured(at)).collect(),
+        absent: absent.clone(),
+    });
+    Ok(outcomes.collect())
+}
+
+/// A contender that takes part.
+struct Present {
+    contender: Contender,
+    /// Its process; none where it has a new one for each batch.
+    process: Option<Running>,
+    case: Case,
+    batches: Vec<Vec<f64>>,
+}
+
+impl Present {
+    fn batch(&mut self, ops: u64) -> Result<Vec<f64>, String> {
+        let numbers = match &mut self.process {
+            Some(process) => process.batch(ops),
+            None => self
+                .contender
+                .start(&self.case)
+                .and_then(|mut process| process.batch(ops)),
+        };
+        numbers.map_err(|error| format!("{}, {}: {error}", self.contender.name, self.case.label()))
+    }
+
+    /// What it answered in one of the readings.
+    fn measured(&self, reading: usize) -> Measured {
+        Measured {
+            name: self.contender.name,
+            times: self
+                .batches
+                .iter()
+                .map(|numbers| numbers[reading])
+                .collect(),
+            counts: Counts::default(),
+        }
+    }
 }
 
 /// Who is to take part, and in what: the same for all but the one that stands beside evloop.
@@ -186,16 +236,6 @@ fn count(outcome: &mut Outcome, found: &Found, out: &Path) {
             .find(|one| one.name == measured.name);
         if let Some(contender) = contender {
             measured.counts = counts::count(contender, case, found.allocations.as_deref(), out);
-        }
-    }
-}
-
-impl Measured {
-    fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            times: Vec::new(),
-            counts: Counts::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `cargo xtask bench` runs it. Without `runner` as its first argument it is the driver: it starts the
 //! contenders, asks each in turn for a batch, and reports. With it it is one contender: a number of
 //! operations on a line of its input is answered by nanoseconds an operation on a line of its output.
-//! The C programs in `c/` keep to the same lines.
+//! The C programs in `c/` keep to the same lines. With `load` it is the other end of their connections.
 #![expect(
     clippy::expect_used,
     reason = "a benchmark that cannot be set up has nothing to say"
@@ -12,6 +12,7 @@
 mod contender;
 mod counts;
 mod driver;
+mod net;
 mod options;
 mod own;
 mod page;
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.first().is_some_and(|first| first == "runner") {
         return run(&args[1..]);
+    }
+    if args.first().is_some_and(|first| first == "load") {
+        return net::load::run(&args[1..]);
     }
     let result = options::parse(&args).and_then(|options| driver::run(&options));
     match result {
@@ -73,13 +77,22 @@ fn run(args: &[String]) -> ExitCode {
             .trim()
             .parse()
             .expect("a number of operations");
-        println!("{}", batch(ops));
+        let numbers: Vec<_> = batch(ops).iter().map(f64::to_string).collect();
+        println!("{}", numbers.join(" "));
         io::stdout().flush().expect("somebody reads");
     }
     ExitCode::SUCCESS
 }
 
-fn offer(contender: &str, work: &Work) -> Offer {
+fn offer(contender: &str, work: &Work) -> Result<net::Batch, String> {
+    if net::WORKS.contains(&work.name.as_str()) {
+        return net::offer(contender, work);
+    }
+    let mut batch = offer_alone(contender, work)?;
+    Ok(Box::new(move |ops| vec![batch(ops)]))
+}
+
+fn offer_alone(contender: &str, work: &Work) -> Offer {
     match contender {
         "evloop" => own::offer(work),
         "raw-level" => raw::offer(work, raw::Trigger::Level),

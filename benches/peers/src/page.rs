@@ -142,7 +142,7 @@ fn plot(outcome: &Outcome) -> String {
             let ratio = outcome
                 .ratio(own)
                 .map_or_else(String::new, |ratio| format!("  {ratio:.2}×"));
-            let says = format!("{:.1} ns{ratio}", time.median);
+            let says = format!("{:.1} {}{ratio}", time.median, outcome.case.reading.unit);
             let whisker = vec![(at(time.low), middle), (at(time.high), middle)];
             let drawn = area
                 .draw(&Rectangle::new(bar, colour.filled()))

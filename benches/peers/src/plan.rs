@@ -13,6 +13,39 @@ pub(crate) struct Case {
     /// Another work of evloop's that is measured in the same repetitions, and its name there.
     pub(crate) beside: Option<(&'static str, &'static str)>,
     pub(crate) counted: Counted,
+    /// Which of the work's readings this is about.
+    pub(crate) reading: Reading,
+}
+
+/// One of the numbers that a batch is answered by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// What it is called, behind the work's name.
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+}
+
+/// The numbers that a batch of a work is answered by, in their order.
+pub(crate) fn readings(work: &str) -> &'static [Reading] {
+    const fn reading(name: &'static str, unit: &'static str) -> Reading {
+        Reading { name, unit }
+    }
+    const TIME: Reading = reading("", "ns");
+    match work {
+        "echo" | "loops" => const { &[TIME, reading(" cpu", "ns")] },
+        "flood" => {
+            const {
+                &[
+                    reading(" p50", "µs"),
+                    reading(" p99", "µs"),
+                    reading(" p99.9", "µs"),
+                    reading(" low", "µs"),
+                ]
+            }
+        }
+        "idle" => const { &[reading("", "bytes"), reading(" resident", "bytes")] },
+        _ => const { &[TIME] },
+    }
 }
 
 /// What is counted of an operation, besides its time.
@@ -32,9 +65,16 @@ impl Case {
         case
     }
 
+    /// Whether a batch is the only one of its process, and no other contender's stands beside it.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.work.name == "idle"
+    }
+
     /// How often it is measured where `reps` is the usual number: less where a batch takes long.
     pub(crate) fn reps(&self, reps: usize) -> usize {
-        if self.ops < 1_000_000 {
+        if ["flood", "idle"].contains(&self.work.name.as_str()) {
+            reps.div_ceil(5)
+        } else if self.ops < 1_000_000 {
             reps
         } else {
             reps.div_ceil(3)
@@ -44,8 +84,11 @@ impl Case {
     /// What it is called in every output.
     pub(crate) fn label(&self) -> String {
         let Work { name, n, active } = &self.work;
+        let reading = self.reading.name;
         match name.as_str() {
             name if name.starts_with("timer") => format!("{name} {n}"),
+            "echo" | "flood" | "idle" => format!("{name} {n}{reading}"),
+            "loops" => format!("{name} {n}/{active}{reading}"),
             "signal" | "wake" | "wake-other" | "add-delete" | "register" => name.to_owned(),
             _ => format!("{name} {n}/{active}"),
         }
@@ -101,6 +144,22 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     (
         "add-delete",
         "A known event is deleted and added again, without a wait between. raw: two epoll_ctl. calloop disables and enables its source.",
+    ),
+    (
+        "echo",
+        "A request of 64 bytes on one of so many TCP connections is read and written back, by two system calls; each connection has one request under way at all times. The load generator is the same for all, and has a processor to itself where there are two. cpu: what the server used of the processors a request, in itself and in the kernel. mio, tokio and raw-edge take a short read for all there is, as epoll(7) lets them. libevent has no bufferevents here and libuv no streams: they watch the sockets, as the others do.",
+    ),
+    (
+        "loops",
+        "The same by loops that share nothing: each has a thread, a processor, a listener with SO_REUSEPORT and a load generator on the same processor, so a second pair on a second processor can at most halve the time. Loops follow the slash.",
+    ),
+    (
+        "flood",
+        "So many pipes are always readable, and each callback reads, writes and then works for 10 µs; beside them a connection brings a stamp every 0.1 to 0.4 ms. p50, p99, p99.9: from the stamp to its callback. low: the time a callback of the flood, its 10 µs and all else included. evloop and libevent give the stamps a priority, and ask the kernel again after 8 callbacks of the flood; libev has priorities, and asks the kernel when all that was ready has run; the others have none.",
+    ),
+    (
+        "idle",
+        "What an idle TCP connection with an idle timeout costs in user space: the bytes that malloc has given out, with its own (mallinfo2), and the bytes that became resident (statm). Both are what making the loop, giving it all connections and one turn add, when the connections are there already, divided by their number. Closures capture nothing. Each time in a new process.",
     ),
     (
         "register",
@@ -166,12 +225,43 @@ pub(crate) fn cases(is_quick: bool) -> Vec<Case> {
     cases.push(case("wake-other", (1, 0), 3_000, "raw-edge"));
     cases.push(case("add-delete", (1, 0), 50_000, "raw-level"));
     cases.push(case("register", (1, 0), 5_000, "raw-level"));
+    cases.extend(net_cases(is_quick));
     if is_quick {
         for case in &mut cases {
             if !["ring", "ring-again"].contains(&case.work.name.as_str()) {
                 case.counted = Counted::Nothing;
             }
         }
+    }
+    cases
+}
+
+/// The works of [`net`](crate::net).
+fn net_cases(is_quick: bool) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let sizes: &[(usize, u64)] = if is_quick {
+        &[(64, 5_000)]
+    } else {
+        &[(1, 3_000), (64, 10_000), (512, 10_000), (5_000, 15_000)]
+    };
+    for &(n, ops) in sizes {
+        let mut case = case("echo", (n, 1), ops, "raw-level");
+        if n != 64 {
+            case.counted = Counted::Nothing;
+        }
+        cases.push(case);
+    }
+    let ops = if is_quick { 5_000 } else { 10_000 };
+    let stamps = if is_quick { 200 } else { 1_000 };
+    for (name, size, ops, floor) in [
+        ("loops", (64, 1), ops, "raw-level"),
+        ("loops", (64, 2), ops * 2, "raw-level"),
+        ("flood", (256, 0), stamps, "raw-level"),
+        ("idle", (10_000, 0), 1, "libevent"),
+    ] {
+        let mut case = case(name, size, ops, floor);
+        case.counted = Counted::Nothing;
+        cases.push(case);
     }
     cases
 }
@@ -188,6 +278,7 @@ fn case(name: &str, (n, active): (usize, usize), ops: u64, floor: &'static str) 
         active,
     };
     Case {
+        reading: readings(name)[0],
         work,
         ops,
         floor,

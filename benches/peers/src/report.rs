@@ -9,9 +9,9 @@ use crate::targets::Verdict;
 /// A case: a row for each contender.
 pub(crate) fn table(outcome: &Outcome) -> String {
     let mut text = format!(
-        "{:<22}{:>10}{:>20}{:>9}{:>8}{:>9}{:>7}{:>7}\n",
+        "{:<22}{:>12}{:>20}{:>9}{:>8}{:>9}{:>7}{:>7}\n",
         outcome.case.label(),
-        "ns an op",
+        format!("{}, median", outcome.case.reading.unit),
         "quartiles",
         "ratio",
         "instr",
@@ -25,7 +25,7 @@ pub(crate) fn table(outcome: &Outcome) -> String {
         let counts = &measured.counts;
         let _ = writeln!(
             text,
-            "  {:<20}{:>10.1}{spread:>20}{:>9}{:>8}{:>9}{:>7}{:>7}",
+            "  {:<20}{:>12.1}{spread:>20}{:>9}{:>8}{:>9}{:>7}{:>7}",
             measured.name,
             time.median,
             number(outcome.ratio(measured), 2),
@@ -73,16 +73,16 @@ pub(crate) fn targets(verdicts: &[Verdict]) -> String {
 /// A row for each contender in each case.
 pub(crate) fn csv(outcomes: &[Outcome]) -> String {
     let mut text = String::from(
-        "case,contender,ns_low,ns_median,ns_high,floor,ratio,instructions,syscalls,epoll_ctl,allocations,absent\n",
+        "case,contender,unit,low,median,high,floor,ratio,instructions,syscalls,epoll_ctl,allocations,absent\n",
     );
     for outcome in outcomes {
         let (label, floor) = (outcome.case.label(), outcome.case.floor);
         for own in &outcome.measured {
             let Spread { low, median, high } = own.time();
-            let counts = &own.counts;
+            let (unit, counts) = (outcome.case.reading.unit, &own.counts);
             let _ = writeln!(
                 text,
-                "{label},{},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},",
+                "{label},{},{unit},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},",
                 own.name,
                 number(outcome.ratio(own), 4),
                 number(counts.instructions, 1),
@@ -92,7 +92,7 @@ pub(crate) fn csv(outcomes: &[Outcome]) -> String {
             );
         }
         for (name, reason) in &outcome.absent {
-            let _ = writeln!(text, "{label},{name},,,,{floor},,,,,,\"{reason}\"");
+            let _ = writeln!(text, "{label},{name},,,,,{floor},,,,,,\"{reason}\"");
         }
     }
     text

@@ -9,7 +9,7 @@ enum Against {
     One(&'static str),
     /// The quickest of these.
     Best(&'static [&'static str]),
-    /// Nothing: the number itself, in nanoseconds.
+    /// Nothing: the number itself.
     Time,
     Instructions,
     EpollCtl,
@@ -25,6 +25,8 @@ const PEERS: &[&str] = &[
     "mio",
     "tokio",
 ];
+
+const WITHOUT_PRIORITIES: &[&str] = &["libuv", "polling", "calloop", "mio", "tokio"];
 
 const TARGETS: &[(&str, &str, Against, f64)] = &[
     (
@@ -165,6 +167,24 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         "toggle 1000/100",
         Against::EpollCtl,
         0.0,
+    ),
+    (
+        "echo, server CPU: of raw",
+        "echo 64 cpu",
+        Against::One("raw-level"),
+        1.03,
+    ),
+    (
+        "urgent p99: of the best without priorities",
+        "flood 256 p99",
+        Against::Best(WITHOUT_PRIORITIES),
+        0.1,
+    ),
+    (
+        "idle event with timeout: bytes",
+        "idle 10000",
+        Against::Time,
+        160.0,
     ),
 ];
 

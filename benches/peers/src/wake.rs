@@ -36,12 +36,10 @@ impl Other {
     pub(crate) fn start(work: &Work, waker: Arc<impl Waker>) -> Result<Self, &'static str> {
         let (batches, wanted) = mpsc::channel::<u64>();
         let (heard, answers) = pipe_with(PipeFlags::CLOEXEC).expect("a pipe");
-        let usable = sched_getaffinity(None).expect("somewhere it runs");
-        let mut usable = (0..CpuSet::MAX_CPU).filter(|&cpu| usable.is_set(cpu));
-        let own = usable.next().expect("it runs on a processor");
+        let Processors { own, other } = Processors::usable();
         let other = match work.name.as_str() {
             "wake" => own,
-            _ => usable.next_back().ok_or("there is one processor only")?,
+            _ => other.ok_or(ONE_PROCESSOR)?,
         };
         pin(own);
         thread::spawn(move || {
@@ -67,7 +65,27 @@ impl Other {
     }
 }
 
-fn pin(cpu: usize) {
+pub(crate) const ONE_PROCESSOR: &str = "there is one processor only";
+
+/// The first processor that this process may run on, and the last if that is another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Processors {
+    pub(crate) own: usize,
+    pub(crate) other: Option<usize>,
+}
+
+impl Processors {
+    /// To be asked before a thread is pinned to one of them.
+    pub(crate) fn usable() -> Self {
+        let usable = sched_getaffinity(None).expect("somewhere it runs");
+        let mut usable = (0..CpuSet::MAX_CPU).filter(|&cpu| usable.is_set(cpu));
+        let own = usable.next().expect("it runs on a processor");
+        let other = usable.next_back();
+        Self { own, other }
+    }
+}
+
+pub(crate) fn pin(cpu: usize) {
     let mut set = CpuSet::new();
     set.set(cpu);
     sched_setaffinity(None, &set).expect("it may run there");

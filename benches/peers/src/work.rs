@@ -126,7 +126,7 @@ pub(crate) fn until_due() {
     std::thread::sleep(Duration::from_millis(3));
 }
 
-fn raise_fd_limit() {
+pub(crate) fn raise_fd_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,

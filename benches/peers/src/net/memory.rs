@@ -1,0 +1,72 @@
+//! What connections that say nothing cost in memory, each with an idle timeout.
+
+use std::fs;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::param::page_size;
+
+use super::{Batch, IdleLoop, Payload, accept};
+use crate::work::Work;
+
+/// A connection that is not expected to say anything.
+struct Quiet(TcpStream);
+
+impl AsFd for Quiet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Payload for Quiet {
+    fn run(&self) -> u64 {
+        panic!("it has nothing to say");
+    }
+}
+
+/// Answers with the bytes a connection that `malloc` gave out, and those that became resident.
+///
+/// The connections are accepted before the first look. The loop is made, takes them over, and is run once,
+/// between the looks.
+pub(crate) fn batch<L: IdleLoop>(work: &Work) -> Batch {
+    let mut connections: Vec<_> = accept(1, work.n).remove(0).into_iter().map(Some).collect();
+    let before = Memory::now();
+    let mut events = L::open();
+    for connection in &mut connections {
+        let connection = connection.take().expect("it is taken once");
+        events.add_idle(Quiet(connection));
+    }
+    events.settle();
+    let after = Memory::now();
+    let n = work.n as f64;
+    let each = vec![
+        (after.allocated - before.allocated) / n,
+        (after.resident - before.resident) / n,
+    ];
+    Box::new(move |_| {
+        let _alive = &events;
+        each.clone()
+    })
+}
+
+struct Memory {
+    allocated: f64,
+    resident: f64,
+}
+
+impl Memory {
+    fn now() -> Self {
+        // SAFETY: it takes nothing, and returns numbers.
+        let info = unsafe { libc::mallinfo2() };
+        let pages = fs::read_to_string("/proc/self/statm").expect("Linux has it");
+        let pages: usize = pages
+            .split(' ')
+            .nth(1)
+            .and_then(|resident| resident.parse().ok())
+            .expect("the second is the resident pages");
+        Self {
+            allocated: (info.uordblks + info.hblkhd) as f64,
+            resident: (pages * page_size()) as f64,
+        }
+    }
+}
