@@ -31,8 +31,8 @@ impl World {
     fn activator(&mut self) -> Activator {
         let id = self.core.insert(Spec::new(Kind::Plain), ());
         let id = id.expect("it has no file descriptor to be wrong");
-        let added: Result<_, EventGone> = self.core.add(id, || 0, |_| Ok(()));
-        added.expect("it needs nothing");
+        let added = self.core.add(id, || 0, |_| Ok::<(), EventGone>(()));
+        added.expect("it needs nothing of the kernel");
         let ready = Ready::empty();
         let place = Place { id, ready };
         let seat = self.activators.seat(&mut self.core, &self.current, place);
