@@ -181,6 +181,8 @@ fn answer_is_there_when_the_command_was_taken() {
     drop(unheard);
     assert_eq!(run_out(&mut events), NOBODY);
     assert_eq!(answer.poll(), Ok(Some(0)));
+    // It was given.
+    assert_eq!(answer.poll(), Err(LoopGone));
     let later = remote.call(|_| "later").unwrap();
     run_out(&mut events);
     // The answer stays when the loop goes.

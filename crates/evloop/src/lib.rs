@@ -141,6 +141,7 @@ mod new_event;
 mod outside;
 mod record;
 mod remote;
+mod reply;
 mod sync;
 mod table;
 mod verify;
@@ -165,7 +166,8 @@ pub use crate::error::{
 pub use crate::event_loop::EventLoop;
 pub use crate::inspect::Snapshot;
 pub use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, RawSource, Timer, User};
-pub use crate::remote::{Remote, Reply};
+pub use crate::remote::Remote;
+pub use crate::reply::Reply;
 pub use crate::table::Table;
 pub use crate::verify::{Mismatch, VerifyError};
 

@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::context::Cx;
 use crate::error::{AddError, DeleteAndWaitError, LoopGone, RemoveError};
 use crate::event_loop::EventLoop;
 use crate::mailbox::{Mailbox, Posted};
+use crate::reply::{Answer, Reply};
 
 /// Uses a loop from another thread. Made by [`EventLoop::remote`]; can be cloned and sent.
 ///
@@ -31,38 +31,6 @@ use crate::mailbox::{Mailbox, Posted};
 /// There every function may be called from any thread, under the base's lock.
 pub struct Remote<S> {
     shared: Arc<Shared<S>>,
-}
-
-/// What a command comes to. See [`Reply::wait`].
-#[derive(Debug)]
-#[must_use = "a command's failure is in its reply"]
-pub struct Reply<R>(Receiver<R>);
-
-impl<R> Reply<R> {
-    /// Blocks until the loop has taken the command, and returns what it came to.
-    ///
-    /// On the loop's own thread this would be for ever; there the loop is at hand without a
-    /// [`Remote`]. If the loop does not run it is until the loop runs, or is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopGone`] if the loop was dropped before it took the command, or the command panicked.
-    pub fn wait(self) -> Result<R, LoopGone> {
-        self.0.recv().map_err(|_| LoopGone)
-    }
-
-    /// What the command came to, if the loop has taken it.
-    ///
-    /// # Errors
-    ///
-    /// [`LoopGone`] if the loop was dropped before it took the command, or the command panicked.
-    pub fn poll(&self) -> Result<Option<R>, LoopGone> {
-        match self.0.try_recv() {
-            Ok(reply) => Ok(Some(reply)),
-            Err(mpsc::TryRecvError::Empty) => Ok(None),
-            Err(mpsc::TryRecvError::Disconnected) => Err(LoopGone),
-        }
-    }
 }
 
 impl<S> Remote<S> {
@@ -100,12 +68,10 @@ impl<S> Remote<S> {
         &self,
         command: impl FnOnce(&mut EventLoop<S>) -> R + Send + 'static,
     ) -> Result<Reply<R>, LoopGone> {
-        let (answer, reply) = mpsc::sync_channel(1);
-        self.shared.post(Box::new(move |events| {
-            // Who posted it may not care for the answer.
-            _ = answer.send(command(events));
-        }))?;
-        Ok(Reply(reply))
+        let (answer, reply) = Answer::new();
+        self.shared
+            .post(Box::new(move |events| answer.give(command(events))))?;
+        Ok(reply)
     }
 
     /// [`EventLoop::add`].

@@ -1,5 +1,5 @@
-//! The one place from which [`mailbox`](crate::mailbox) and [`activator`](crate::activator) take what
-//! threads meet at, so that a model checker can stand in.
+//! The one place from which [`mailbox`](crate::mailbox), [`reply`](crate::reply) and
+//! [`activator`](crate::activator) take what threads meet at, so that a model checker can stand in.
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
