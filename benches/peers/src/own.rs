@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evloop::{EventId, EventLoop, Interest, Mode, Signal};
+use evloop::{EventId, EventLoop, Interest, Mode, Ready, Signal};
 use rustix::process::{getpid, kill_process};
 
 use crate::wake;
@@ -174,10 +174,13 @@ fn signal() -> Batch {
     })
 }
 
+/// An event that another thread activates.
 fn wake(work: &Work) -> Offer {
     let mut events = Loop::new().expect("a loop");
-    let remote = events.remote();
-    let waker = move || remote.post(|cx| *cx.state += 1).expect("the loop is there");
+    let event = events.user().persist();
+    let id = event.add(|cx, _| *cx.state += 1).expect("there is room");
+    let activator = events.activator(id, Ready::empty()).expect("it is there");
+    let waker = move || activator.activate().expect("it is there");
     let other = wake::Other::start(work, Arc::new(waker))?;
     Ok(Box::new(move |ops| {
         let mut wakes = 0;

@@ -138,7 +138,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "wake",
-        "Another thread on the same processor wakes the loop, and is answered through a pipe. evloop runs a posted closure each time; the others wake only.",
+        "Another thread on the same processor wakes the loop, and is answered through a pipe. Each is told by its own handle for it: an activator, an async, a waker, an eventfd.",
     ),
     ("wake-other", "The same from another processor."),
     (
