@@ -154,6 +154,7 @@ impl SignalInfo {
     }
 
     /// What [`pack`] was given for this signal.
+    #[inline]
     pub(crate) fn unpack(signal: Signal, [code, process, datum]: Words) -> Self {
         let code = halves(code).0.cast_signed();
         let (pid, uid) = halves(process);

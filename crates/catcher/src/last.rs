@@ -78,6 +78,7 @@ impl Last {
     }
 
     /// What was published last. None: a handler is about to replace it, or has done so meanwhile.
+    #[inline]
     pub(crate) fn load(&self) -> Option<Words> {
         let version = self.version.load(Ordering::Acquire);
         if version % 2 == 1 {

@@ -184,6 +184,7 @@ impl<'a, B: Bell> Claim<'a, B> {
 
 impl Tally {
     /// None: there is no run to be taken, or a handler is at work that is going to ring.
+    #[inline]
     fn take(&self) -> Option<(u64, Words)> {
         for _ in 0..TRIES {
             let runs = self.runs.load(Ordering::Acquire);

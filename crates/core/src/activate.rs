@@ -92,15 +92,14 @@ impl<T> Core<T> {
     ///
     /// `event_base_active_by_signal`.
     pub fn activate_signal(&mut self, signal: Signal, count: u64) {
-        for position in 0..self.signals.events(signal).len() {
-            let slot = self.signals.events(signal)[position];
+        for &slot in self.signals.events(signal) {
             let event = &mut self.events[slot];
             if !event.state.contains(State::PENDING) {
                 continue;
             }
             event.count += count;
             event.state.set(State::NEWS, event.count > 0);
-            self.make_active(slot, Ready::SIGNAL);
+            self.active.activate(&mut self.events, slot, Ready::SIGNAL);
         }
     }
 
