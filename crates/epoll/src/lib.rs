@@ -47,7 +47,7 @@
 //!
 //! | call | system calls | time |
 //! |---|---|---|
-//! | [`Backend::add`], [`Backend::delete`] | 1, 2 when mended | O(log n) in the kernel, for n held |
+//! | [`Backend::add`], [`Backend::delete`], those of [`Registry`] | 1, 2 when mended | O(log n) in the kernel, for n held |
 //! | [`Backend::wait`] | 1, and 1 for each change that is not a no-op (2 when mended, 3 when refused) | O(changes · log n + reports) |
 //! | [`Backend::interest_set`] | those that read a file | O(n) |
 //! | [`MonotonicClock`] | none where the kernel offers the clock in user space | O(1) |
