@@ -194,14 +194,14 @@ impl Activators {
     /// Activates the events that are to be, if they are pending. Costs a load for each 64, and
     /// `O(1)` for each event.
     pub(crate) fn take<T>(&self, core: &mut Core<T>) {
-        for (board, places) in self.boards.iter().zip(self.places.chunks(BITS)) {
+        for (n, board) in self.boards.iter().enumerate() {
             let mut bits = board.take();
             while bits != 0 {
-                let lowest = bits & bits.wrapping_neg();
-                bits ^= lowest;
-                if !places[lowest.trailing_zeros() as usize].activate(core) {
-                    board.close(lowest);
+                let at = n * BITS + bits.trailing_zeros() as usize;
+                if !self.places[at].activate(core) {
+                    board.close(bit(at));
                 }
+                bits &= bits - 1;
             }
         }
     }

@@ -94,6 +94,25 @@ fn remote_wakes_a_simulated_wait() {
 }
 
 #[test]
+fn activator_wakes_a_simulated_wait() {
+    let sim = Sim::new(1);
+    let mut events = built(&sim);
+    let event = events.user().persist().add(|cx, _| {
+        *cx.state += 1;
+        cx.events.exit();
+    });
+    let activator = events.activator(event.unwrap(), Ready::empty()).unwrap();
+    sim.at(7 * SECOND, move |_| {
+        for _ in 0..3 {
+            activator.activate().unwrap();
+        }
+    });
+    let mut activated = 0;
+    assert_eq!(events.run(&mut activated).unwrap(), Outcome::Exit);
+    assert_eq!((activated, events.now()), (1, 7 * SECOND));
+}
+
+#[test]
 fn wakeup_that_comes_before_the_wait_is_not_lost() {
     let sim = Sim::new(1);
     let mut events = built(&sim);
