@@ -102,7 +102,7 @@ impl Pipe {
         (self.reader, self.writer)
     }
 
-    fn by_first(calls: &impl Calls) -> Result<Self, PipeError> {
+    pub(crate) fn by_first(calls: &impl Calls) -> Result<Self, PipeError> {
         let [first, others @ ..] = Method::ALL;
         let mut made = Self::by(first, calls);
         for next in others {
@@ -144,7 +144,7 @@ impl Pipe {
 }
 
 /// The system calls that make a pipe; a test makes them fail.
-trait Calls {
+pub(crate) trait Calls {
     fn pipe2(&self) -> Result<(OwnedFd, OwnedFd), Errno>;
     fn pipe(&self) -> Result<(OwnedFd, OwnedFd), Errno>;
     fn set_cloexec(&self, fd: BorrowedFd<'_>) -> Result<(), Errno>;
@@ -152,7 +152,7 @@ trait Calls {
     fn socketpair(&self) -> Result<(OwnedFd, OwnedFd), Errno>;
 }
 
-struct Kernel;
+pub(crate) struct Kernel;
 
 impl Calls for Kernel {
     fn pipe2(&self) -> Result<(OwnedFd, OwnedFd), Errno> {

@@ -2,9 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::{Errno, read, retry_on_intr, write};
+use rustix::event::EventfdFlags;
+use rustix::io::{Errno, retry_on_intr};
 
+use crate::pipe::{self, Kernel};
 use crate::state::WakeState;
 use crate::{Pipe, PipeError};
 
@@ -62,12 +63,16 @@ impl Waker {
     /// The limit of file descriptors or of memory is reached; or there is no eventfd, and
     /// [`Pipe::new`] failed.
     pub fn new() -> Result<Self, PipeError> {
-        match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
+        Self::by(&Kernel)
+    }
+
+    fn by(calls: &(impl Calls + pipe::Calls)) -> Result<Self, PipeError> {
+        match calls.eventfd() {
             Ok(fd) => Ok(Self::on(Channel::Eventfd(fd))),
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
                 Err(PipeError::new("eventfd", errno))
             }
-            Err(_) => Pipe::new().map(Self::with_pipe),
+            Err(_) => Pipe::by_first(calls).map(Self::with_pipe),
         }
     }
 
@@ -102,8 +107,12 @@ impl Waker {
     /// Costs one atomic exchange, and one `write(2)` only if the loop is asleep and nobody else has
     /// woken it.
     pub fn wake(&self) {
+        self.wake_by(&Kernel);
+    }
+
+    fn wake_by(&self, calls: &impl Calls) {
         if self.state.wake() {
-            self.write();
+            self.write(calls);
         }
     }
 
@@ -150,34 +159,45 @@ impl Waker {
     /// where [`Waker::needs_drain`] says so. It takes back no wakeup: [`Waker::awake`] knows of them
     /// without it.
     pub fn drain(&self) {
+        self.drain_by(&Kernel);
+    }
+
+    fn drain_by(&self, calls: &impl Calls) {
         match &self.channel {
             // One read takes the whole count.
-            Channel::Eventfd(fd) => _ = retry_on_intr(|| read(fd, &mut [0; 8])),
+            Channel::Eventfd(fd) => _ = retry_on_intr(|| calls.read(fd.as_fd(), &mut [0; 8])),
             // Until it would block, and not merely until a read comes back short: a byte left
             // behind would keep back the edge of every later wakeup.
             Channel::Pipe(pipe) => {
-                while retry_on_intr(|| read(pipe.reader(), &mut [0; 64])).is_ok_and(|n| n > 0) {}
+                let read = || calls.read(pipe.reader(), &mut [0; 64]);
+                while retry_on_intr(read).is_ok_and(|n| n > 0) {}
             }
         }
     }
 
     /// The system call of a wakeup. Neither file descriptor can be closed or of the wrong kind, and
-    /// neither end of the pipe is ever without the other, so the one possible refusal is `EAGAIN`.
-    fn write(&self) {
+    /// neither end of the pipe is ever without the other, so the kernel's one refusal is `EAGAIN`. As
+    /// nobody could be told of one, it is made once more for whatever reason it was refused.
+    fn write(&self, calls: &impl Calls) {
         match &self.channel {
             Channel::Eventfd(fd) => {
-                let add_one = || retry_on_intr(|| write(fd, &1_u64.to_ne_bytes()));
-                if add_one() == Err(Errno::AGAIN) {
+                let add_one = || retry_on_intr(|| calls.write(fd.as_fd(), &1_u64.to_ne_bytes()));
+                if add_one().is_err() {
                     // The count is at its maximum: 2^64 wakeups and no drain. It stays readable, but
                     // that is no edge. To make one, the count is taken and a new one begun; who
                     // took it does not matter, as only the edge has to reach the loop.
-                    _ = retry_on_intr(|| read(fd, &mut [0; 8]));
+                    _ = retry_on_intr(|| calls.read(fd.as_fd(), &mut [0; 8]));
                     _ = add_one();
                 }
             }
-            // EAGAIN: the pipe is full, so it is readable, and since it is drained at each wakeup
-            // the loop has not yet been told of these bytes.
-            Channel::Pipe(pipe) => _ = retry_on_intr(|| write(pipe.writer(), &[1])),
+            Channel::Pipe(pipe) => {
+                let add_one = || retry_on_intr(|| calls.write(pipe.writer(), &[1]));
+                if add_one().is_err() {
+                    // The pipe is full, so it is readable, and since it is drained at each wakeup
+                    // the loop has not yet been told of these bytes.
+                    _ = add_one();
+                }
+            }
         }
     }
 }
@@ -191,3 +211,27 @@ impl AsFd for Waker {
         }
     }
 }
+
+/// The system calls of a waker; a test makes them fail.
+trait Calls {
+    fn eventfd(&self) -> Result<OwnedFd, Errno>;
+    fn read(&self, fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize, Errno>;
+    fn write(&self, fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno>;
+}
+
+impl Calls for Kernel {
+    fn eventfd(&self) -> Result<OwnedFd, Errno> {
+        rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+    }
+
+    fn read(&self, fd: BorrowedFd<'_>, buf: &mut [u8]) -> Result<usize, Errno> {
+        rustix::io::read(fd, buf)
+    }
+
+    fn write(&self, fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+        rustix::io::write(fd, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,19 @@
 //! The fallback, with every combination of refusals, and what it leaves open.
+//!
+//! | call | errno | outcome |
+//! |---|---|---|
+//! | `pipe2`, `pipe`, `fcntl` | `EMFILE`, `ENFILE`, `ENOMEM` | an error that names the call |
+//! | `pipe2`, `pipe`, `fcntl` | any other | what was made is closed; the next method |
+//! | `socketpair` | any | an error that names the call |
 
 use std::cell::{Cell, RefCell};
-use std::fs::read_dir;
 
 use super::*;
+
+#[path = "../../tests/support/process.rs"]
+mod process;
+
+use process::{in_own_process, open_fds};
 
 /// What each step answers, in the order of [`STEPS`]; `None` lets the kernel do it.
 type Script = [Option<Errno>; STEPS.len()];
@@ -81,7 +91,7 @@ fn expected(script: &Script) -> Result<Method, (&'static str, Errno)> {
             .find_map(|step| Some((STEPS[step], script[step]?)))
         {
             None => return Ok(method),
-            Some(failed @ (_, Errno::MFILE)) => return Err(failed),
+            Some(failed @ (_, Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(failed),
             Some(failed) => refusal = Some(failed),
         }
     }
@@ -100,30 +110,88 @@ fn scripts() -> impl Iterator<Item = Script> {
     })
 }
 
-fn open_fds() -> usize {
-    read_dir("/proc/self/fd").unwrap().count()
+/// What the manual of each step names, and what a kernel or a sandbox without the call answers.
+const ERRNOS: [&[Errno]; STEPS.len()] = {
+    const PIPE: &[Errno] = &[
+        Errno::FAULT,
+        Errno::INVAL,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOPKG,
+        Errno::NOSYS,
+        Errno::PERM,
+    ];
+    const FCNTL: &[Errno] = &[
+        Errno::ACCESS,
+        Errno::AGAIN,
+        Errno::BADF,
+        Errno::INTR,
+        Errno::INVAL,
+        Errno::NOLCK,
+        Errno::PERM,
+    ];
+    const SOCKETPAIR: &[Errno] = &[
+        Errno::AFNOSUPPORT,
+        Errno::FAULT,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::OPNOTSUPP,
+        Errno::PROTONOSUPPORT,
+        Errno::ACCESS,
+        Errno::PERM,
+    ];
+    [PIPE, PIPE, FCNTL, FCNTL, FCNTL, FCNTL, SOCKETPAIR]
+};
+
+/// Every script in which one step is refused with each of its errnos, and those before it are
+/// missing where that is what it takes to come so far.
+fn scripts_of_one_errno() -> impl Iterator<Item = Script> {
+    (0..STEPS.len()).flat_map(|step| {
+        ERRNOS[step].iter().map(move |&errno| {
+            let mut script = [None; STEPS.len()];
+            script[0] = Some(Errno::NOSYS);
+            script[1] = Some(Errno::NOSYS).filter(|_| step == 6);
+            script[step] = Some(errno);
+            script
+        })
+    })
 }
 
-// One test, as it counts the file descriptors of the whole process: a second one that opens some
-// in another thread would disturb it.
+fn check(script: Script, before: usize) {
+    let calls = Faulty::new(script);
+    let made = Pipe::by_first(&calls);
+    let open = open_fds() - before;
+    match (made, expected(&script)) {
+        (Ok(pipe), Ok(method)) => {
+            assert_eq!((pipe.method(), open), (method, 2), "{script:?}");
+        }
+        (Err(error), Err((call, errno))) => {
+            assert_eq!((error.call, open), (call, 0), "{script:?}");
+            assert_eq!(error.source.raw_os_error(), Some(errno.raw_os_error()));
+            assert_eq!(calls.called.borrow().last(), Some(&call), "{script:?}");
+        }
+        (made, expected) => panic!("{script:?}: made {made:?}, expected {expected:?}"),
+    }
+}
+
 #[test]
 fn every_script_ends_as_expected_and_leaves_nothing_open() {
-    let before = open_fds();
-    for script in scripts() {
-        let calls = Faulty::new(script);
-        let made = Pipe::by_first(&calls);
-        let open = open_fds() - before;
-        match (made, expected(&script)) {
-            (Ok(pipe), Ok(method)) => {
-                assert_eq!((pipe.method(), open), (method, 2), "{script:?}");
-            }
-            (Err(error), Err((call, errno))) => {
-                assert_eq!((error.call, open), (call, 0), "{script:?}");
-                assert_eq!(error.source.raw_os_error(), Some(errno.raw_os_error()));
-                assert_eq!(calls.called.borrow().last(), Some(&call), "{script:?}");
-            }
-            (made, expected) => panic!("{script:?}: made {made:?}, expected {expected:?}"),
-        }
-    }
-    assert_eq!(open_fds(), before);
+    let test = "pipe::tests::every_script_ends_as_expected_and_leaves_nothing_open";
+    in_own_process(test, || {
+        let before = open_fds();
+        scripts().for_each(|script| check(script, before));
+        assert_eq!(open_fds(), before);
+    });
+}
+
+#[test]
+fn every_errno_of_every_step_ends_as_expected_and_leaves_nothing_open() {
+    let test = "pipe::tests::every_errno_of_every_step_ends_as_expected_and_leaves_nothing_open";
+    in_own_process(test, || {
+        let before = open_fds();
+        scripts_of_one_errno().for_each(|script| check(script, before));
+        assert_eq!(open_fds(), before);
+    });
 }
