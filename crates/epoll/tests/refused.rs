@@ -1,55 +1,40 @@
-//! Kernels and sandboxes that refuse what we ask, made with a seccomp filter: it answers one system
-//! call of one thread with an errno, and cannot be taken off again, so each test has a thread of
-//! its own for it.
+//! Kernels and sandboxes that refuse what we ask: each system call, with each errno that its manual
+//! names or that is a sandbox's.
+//!
+//! | call | errno | outcome |
+//! |---|---|---|
+//! | `epoll_create1` | any | `new` and `renew` are errors that name it; the instance is as before |
+//! | `dup3` | any | `renew` is an error that names it; the instance is as before |
+//! | `epoll_ctl` (`ADD`) | `EEXIST` | made as `MOD`, whose refusal counts |
+//! | `epoll_ctl` (`MOD`) | `ENOENT` | made as `ADD`, whose refusal counts |
+//! | `epoll_ctl` (`DEL`) | `ENOENT`, `EBADF`, `EPERM` | it is true already |
+//! | `epoll_ctl` | any other | reported as `ERROR` with it; nothing is held; all other changes are made |
+//! | `epoll_wait`, `epoll_pwait2` | `EINTR` | nothing was reported |
+//! | `epoll_pwait2` | `ENOSYS`, `EPERM` | `epoll_wait` from now on |
+//! | `epoll_wait`, `epoll_pwait2` | any other | an error that names it; what is ready is reported later |
+//!
+//! `src/apply/tests.rs` has every sequence of refusals of one change, `src/wait/tests.rs` a refusal at
+//! each wait of many.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(unsafe_code, reason = "prctl(2) has no safe wrapper for a filter")]
 #![expect(clippy::disallowed_methods, reason = "they measure waits")]
 
-use std::os::fd::AsRawFd;
+#[path = "support/held.rs"]
+mod held;
+#[path = "support/refuse.rs"]
+mod refuse;
+
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evloop_backend::{Backend, Interest, Token, Trigger};
-use evloop_epoll::Epoll;
-use libc::{c_long, c_ulong, sock_filter, sock_fprog};
+use evloop_backend::{Backend, Interest, Report, Token, Trigger};
+use evloop_changelist::{Change, Entry, RawFd, Ready};
+use evloop_epoll::{CreateError, Epoll};
+use libc::c_long;
 use rustix::event::{EventfdFlags, eventfd};
 
-/// From now on the kernel answers this system call of this thread with this errno.
-fn refuse(call: c_long, errno: i32) {
-    // `offsetof(struct seccomp_data, nr)` is 0, and the number of a system call is 32 bits wide.
-    let load_number = filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0);
-    let number = u32::try_from(call).unwrap();
-    let unless_it_skip_one = filter(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number, 1);
-    let errno = u32::try_from(errno).unwrap();
-    let answer = filter(
-        libc::BPF_RET | libc::BPF_K,
-        libc::SECCOMP_RET_ERRNO | errno,
-        0,
-    );
-    let allow = filter(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0);
-    let mut program = [load_number, unless_it_skip_one, answer, allow];
-    let program = sock_fprog {
-        len: 4,
-        filter: program.as_mut_ptr(),
-    };
-    let (on, none): (c_ulong, c_ulong) = (1, 0);
-    // SAFETY: it takes numbers only. The thread gives up gaining privileges, for the filter's sake.
-    let result = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, on, none, none, none) };
-    assert_eq!(result, 0, "no new privileges");
-    let mode = c_ulong::from(libc::SECCOMP_MODE_FILTER);
-    // SAFETY: the kernel copies the program, which is alive for the call and four filters long.
-    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
-    assert_eq!(result, 0, "seccomp: {}", std::io::Error::last_os_error());
-}
-
-fn filter(code: u32, k: u32, jf: u8) -> sock_filter {
-    sock_filter {
-        code: code.try_into().unwrap(),
-        jt: 0,
-        jf,
-        k,
-    }
-}
+use held::{Held, held};
+use refuse::{in_own_thread, refuse, refuse_of};
 
 /// Waits for nothing, with each of these timeouts, on a thread whose kernel refuses.
 fn waits(call: c_long, errno: i32, timeouts: &'static [Duration]) {
@@ -107,44 +92,220 @@ fn a_wait_that_cannot_be_done_is_an_error() {
     waiting.join().unwrap();
 }
 
+/// What `epoll_create1` and `dup3` can answer, for an instance that is there.
+const CREATE: [i32; 6] = [
+    libc::EINVAL,
+    libc::EMFILE,
+    libc::ENFILE,
+    libc::ENOMEM,
+    libc::ENOSYS,
+    libc::EPERM,
+];
+const DUP3: [i32; 6] = [
+    libc::EBADF,
+    libc::EBUSY,
+    libc::EINTR,
+    libc::EINVAL,
+    libc::EMFILE,
+    libc::EPERM,
+];
+
+fn assert_names(error: &CreateError, call: &str, errno: i32) {
+    assert_eq!(error.call, call);
+    assert_eq!(error.to_string(), format!("{call} failed"));
+    assert_eq!(error.source.raw_os_error(), Some(errno));
+}
+
 #[test]
 fn no_instance_is_an_error() {
-    let creating = thread::spawn(|| {
-        refuse(libc::SYS_epoll_create1, libc::EMFILE);
-        let error = Epoll::new().unwrap_err();
-        assert_eq!(error.to_string(), "epoll_create1 failed");
-        assert_eq!(error.source.raw_os_error(), Some(libc::EMFILE));
-    });
-    creating.join().unwrap();
+    for errno in CREATE {
+        in_own_thread(move || {
+            refuse(libc::SYS_epoll_create1, errno);
+            assert_names(&Epoll::new().unwrap_err(), "epoll_create1", errno);
+        });
+    }
 }
 
 #[test]
 fn instance_that_cannot_be_renewed_stays_as_it_is() {
-    for (call, name, errno) in [
-        (libc::SYS_epoll_create1, "epoll_create1", libc::ENFILE),
-        (libc::SYS_epoll_create1, "epoll_create1", libc::ENOMEM),
-        (libc::SYS_dup3, "dup3", libc::EBUSY),
-    ] {
-        let renewing = thread::spawn(move || {
-            let source = eventfd(1, EventfdFlags::CLOEXEC).unwrap();
-            let token = Token {
-                slot: 7,
-                generation: 1,
-            };
+    let create = CREATE.map(|errno| (libc::SYS_epoll_create1, "epoll_create1", errno));
+    let dup3 = DUP3.map(|errno| (libc::SYS_dup3, "dup3", errno));
+    for (call, name, errno) in create.into_iter().chain(dup3) {
+        in_own_thread(move || {
+            let source = ready();
             let mut epoll = Epoll::new().unwrap();
             epoll
-                .add(source.as_raw_fd(), token, Interest::READ, Trigger::Level)
+                .add(source.as_raw_fd(), token(7), Interest::READ, Trigger::Level)
                 .unwrap();
             let held = epoll.interest_set().unwrap();
             refuse(call, errno);
-            let error = epoll.renew().unwrap_err();
-            assert_eq!(error.call, name);
-            assert_eq!(error.source.raw_os_error(), Some(errno));
+            assert_names(&epoll.renew().unwrap_err(), name, errno);
             assert_eq!(epoll.interest_set().unwrap(), held);
             let mut reports = Vec::new();
             epoll.wait(&[], Some(Duration::ZERO), &mut reports).unwrap();
             assert_eq!(reports.len(), 1);
         });
-        renewing.join().unwrap();
+    }
+}
+
+/// What `epoll_ctl` can answer.
+const CONTROL: [i32; 8] = [
+    libc::EBADF,
+    libc::EEXIST,
+    libc::EINVAL,
+    libc::ELOOP,
+    libc::ENOENT,
+    libc::ENOMEM,
+    libc::ENOSPC,
+    libc::EPERM,
+];
+
+/// An eventfd that can be read and written.
+fn ready() -> OwnedFd {
+    eventfd(1, EventfdFlags::CLOEXEC).unwrap()
+}
+
+fn token(slot: u32) -> Token {
+    Token {
+        slot,
+        generation: 1,
+    }
+}
+
+/// What is held of a file descriptor, what is added, what is deleted.
+type Wish = (Interest, Interest, Interest);
+
+const NONE: Interest = Interest::empty();
+const READ: Interest = Interest::READ;
+const WRITE: Interest = Interest::WRITE;
+
+/// Of several file descriptors at once, each in another way: new, more, other, less, none.
+const WISHES: [Wish; 7] = [
+    (NONE, READ, NONE),
+    (READ, WRITE, NONE),
+    (WRITE, READ, WRITE),
+    (READ.union(WRITE), NONE, WRITE),
+    (READ, NONE, READ),
+    (NONE, READ.union(WRITE), NONE),
+    // This one is left alone.
+    (READ, NONE, NONE),
+];
+
+/// The call that makes a wish true, as the kernel numbers it.
+fn op(wish: Wish) -> Option<i32> {
+    let (held, add, delete) = wish;
+    let wanted = held.union(add).difference(delete);
+    match (held.is_empty(), wanted.is_empty()) {
+        _ if held == wanted => None,
+        (true, _) => Some(libc::EPOLL_CTL_ADD),
+        (_, true) => Some(libc::EPOLL_CTL_DEL),
+        _ => Some(libc::EPOLL_CTL_MOD),
+    }
+}
+
+/// One wait with all wishes, of which one is refused.
+fn wait_with_refusal(refused: usize, errno: i32) {
+    let files: Vec<OwnedFd> = WISHES.map(|_| ready()).into();
+    let fds: Vec<RawFd> = files.iter().map(AsRawFd::as_raw_fd).collect();
+    let mut epoll = Epoll::new().unwrap();
+    let mut changes = Vec::new();
+    let mut wanted: Vec<Option<Held>> = Vec::new();
+    for ((slot, &fd), (held, add, delete)) in (0..).zip(&fds).zip(WISHES) {
+        let token = token(slot);
+        if !held.is_empty() {
+            epoll.add(fd, token, held, Trigger::Level).unwrap();
+        }
+        let mut change = Change::new(held, Trigger::Level);
+        change.add(add);
+        change.delete(delete);
+        changes.push(Entry { fd, token, change });
+        let interest = held.union(add).difference(delete);
+        wanted.push((!interest.is_empty()).then_some((fd, token, interest, Trigger::Level)));
+    }
+    let Some(op) = op(WISHES[refused]) else {
+        return;
+    };
+    refuse_of(libc::SYS_epoll_ctl, &[(1, op), (2, fds[refused])], errno);
+
+    let mut reports = Vec::new();
+    // Without end: what is ready has to end it.
+    epoll.wait(&changes, None, &mut reports).unwrap();
+    let seen = format!("{op} of {refused} refused with {errno}: {reports:?}");
+    let told: Vec<&Report> = reports.iter().filter(|report| report.errno != 0).collect();
+    if told.is_empty() {
+        // Mended, or true already, as the kernel said so.
+        let is_mended = op == libc::EPOLL_CTL_DEL;
+        assert!(is_mended, "{seen}");
+        assert!(
+            [libc::ENOENT, libc::EBADF, libc::EPERM].contains(&errno),
+            "{seen}"
+        );
+    } else {
+        assert_eq!(told.len(), 1, "{seen}");
+        let slot = u32::try_from(refused).unwrap();
+        assert_eq!((told[0].token, told[0].ready), (token(slot), Ready::ERROR));
+        // The mended call's refusal is the truth: this file is held already, or is not yet.
+        let expected = match (op, errno) {
+            (libc::EPOLL_CTL_ADD, libc::EEXIST) => libc::ENOENT,
+            (libc::EPOLL_CTL_MOD, libc::ENOENT) => libc::EEXIST,
+            _ => errno,
+        };
+        assert_eq!(told[0].errno, expected, "{seen}");
+        wanted[refused] = None;
+    }
+    let mut held = held(&epoll);
+    if op == libc::EPOLL_CTL_DEL {
+        // What the kernel would not let go it holds, whatever it says.
+        let (before, ..) = WISHES[refused];
+        let key = (
+            fds[refused],
+            token(u32::try_from(refused).unwrap()),
+            before,
+            Trigger::Level,
+        );
+        assert_eq!(held.remove(&key), Some(1), "{seen}");
+    }
+    let wanted: std::collections::HashMap<_, _> =
+        wanted.into_iter().flatten().map(|held| (held, 1)).collect();
+    assert_eq!(held, wanted, "{seen}");
+    for (_, token, interest, _) in wanted.keys() {
+        let is_told = |report: &Report| {
+            report.token == *token && report.ready == Ready::from(*interest) && report.errno == 0
+        };
+        assert!(
+            reports.iter().any(is_told),
+            "{token:?} is not reported: {seen}"
+        );
+    }
+}
+
+#[test]
+fn refused_change_is_reported_and_the_others_are_made() {
+    for refused in 0..WISHES.len() {
+        for errno in CONTROL {
+            in_own_thread(move || wait_with_refusal(refused, errno));
+        }
+    }
+}
+
+#[test]
+fn refused_registration_is_an_error_with_nothing_held() {
+    for errno in CONTROL {
+        in_own_thread(move || {
+            let (file, other) = (ready(), ready());
+            let mut epoll = Epoll::new().unwrap();
+            let add = (1, libc::EPOLL_CTL_ADD);
+            refuse_of(libc::SYS_epoll_ctl, &[add, (2, file.as_raw_fd())], errno);
+            let mut add = |fd: &OwnedFd| epoll.add(fd.as_raw_fd(), token(1), READ, Trigger::Level);
+            let error = add(&file).unwrap_err();
+            assert_eq!(error.fd, file.as_raw_fd());
+            let expected = match errno {
+                libc::EEXIST => libc::ENOENT,
+                errno => errno,
+            };
+            assert_eq!(error.source.raw_os_error(), Some(expected));
+            add(&other).unwrap();
+            assert_eq!(held(&epoll).len(), 1);
+        });
     }
 }

@@ -1,5 +1,7 @@
 //! The fallback, with a kernel that answers as it is told, and the conversions.
 
+use std::os::fd::AsFd;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -115,6 +117,106 @@ fn any_other_refusal_names_its_call() {
         (error.call, error.source.raw_os_error()),
         ("epoll_wait", Some(libc::EBADF))
     );
+}
+
+/// The kernel, which refuses one call: the how manieth of all, and why.
+struct Faulty<'a> {
+    kernel: BorrowedFd<'a>,
+    refused: (usize, i32),
+    calls: usize,
+}
+
+impl Faulty<'_> {
+    fn refusal(&mut self) -> Result<(), i32> {
+        let (at, errno) = self.refused;
+        self.calls += 1;
+        (self.calls - 1 != at).then_some(()).ok_or(errno)
+    }
+}
+
+impl Calls for Faulty<'_> {
+    fn epoll_wait(&mut self, events: &mut [epoll_event], timeout_ms: c_int) -> Result<usize, i32> {
+        self.refusal()?;
+        self.kernel.epoll_wait(events, timeout_ms)
+    }
+
+    fn epoll_pwait2(
+        &mut self,
+        events: &mut [epoll_event],
+        timeout: &Timespec,
+    ) -> Result<usize, i32> {
+        self.refusal()?;
+        self.kernel.epoll_pwait2(events, timeout)
+    }
+}
+
+/// What the manual names, and what a kernel, or a sandbox, without the call answers.
+const ERRNOS: [i32; 7] = [
+    libc::EBADF,
+    libc::EFAULT,
+    libc::EINTR,
+    libc::EINVAL,
+    libc::ENOMEM,
+    libc::ENOSYS,
+    libc::EPERM,
+];
+
+/// Some waits in turn, of a file that is written to before each: an edge that each has to report.
+const WAITS: [Option<Duration>; 6] = [
+    Some(Duration::ZERO),
+    Some(SHORT),
+    None,
+    Some(SHORT),
+    Some(Duration::from_secs(3600)),
+    Some(Duration::ZERO),
+];
+
+/// Returns which of the waits reported the file, and the last wait's resolution.
+fn waits(calls: &mut Faulty<'_>, eventfd: BorrowedFd<'_>) -> (Vec<bool>, Resolution) {
+    let mut resolution = Resolution::Nanosecond;
+    let mut events = [sys::NO_EVENT; 4];
+    let reported = WAITS.map(|timeout| {
+        rustix::io::write(eventfd, &1_u64.to_ne_bytes()).unwrap();
+        let (before, (_, errno)) = (calls.calls, calls.refused);
+        match resolution.wait(calls, &mut events, timeout) {
+            Ok(count) => count == 1,
+            Err(error) => {
+                assert_eq!(error.source.raw_os_error(), Some(errno));
+                assert_eq!(calls.calls, before + 1, "it is not tried again");
+                false
+            }
+        }
+    });
+    (reported.into(), resolution)
+}
+
+#[test]
+fn a_refusal_at_any_wait_costs_that_wait_at_most() {
+    use rustix::event::{EventfdFlags, epoll, eventfd};
+
+    for at in 0..WAITS.len() {
+        for errno in ERRNOS {
+            let kernel = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+            let file = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+            let edge = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(&kernel, &file, epoll::EventData::new_u64(1), edge).unwrap();
+            let mut calls = Faulty {
+                kernel: kernel.as_fd(),
+                refused: (at, errno),
+                calls: 0,
+            };
+            let (reported, resolution) = waits(&mut calls, file.as_fd());
+            // The first wait with a timeout that needs the newer call, and each one after it.
+            let is_pwait2 = [1, 3, 4].contains(&at);
+            let is_mended = is_pwait2 && [libc::ENOSYS, libc::EPERM].contains(&errno);
+            let seen = format!("{errno} at {at}: {reported:?}, {resolution:?}");
+            for (wait, reported) in reported.into_iter().enumerate() {
+                assert_eq!(reported, wait != at || is_mended, "{seen}");
+            }
+            assert_eq!(resolution == Resolution::Millisecond, is_mended, "{seen}");
+            assert_eq!(calls.calls, WAITS.len() + usize::from(is_mended), "{seen}");
+        }
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(crate) type Held = (RawFd, Token, Interest, Trigger);
 /// Everything that the kernel holds for this epoll instance, with the number of times that
 /// it stands there: a file that lives on under another number leaves its old number taken twice.
 pub(crate) fn held(epoll: &impl AsFd) -> HashMap<Held, usize> {
-    let path = format!("/proc/self/fdinfo/{}", epoll.as_fd().as_raw_fd());
+    let path = format!("/proc/thread-self/fdinfo/{}", epoll.as_fd().as_raw_fd());
     let mut all = HashMap::new();
     for line in read_to_string(path)
         .unwrap()
