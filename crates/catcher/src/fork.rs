@@ -18,6 +18,7 @@
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::cell::Cell;
+use std::ffi::c_int;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, OnceLock};
@@ -92,44 +93,72 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// Arranges for the next forks, and says where the number of the process is to stand.
 fn watch_forks() -> &'static AtomicU64 {
+    watch_forks_by(&System)
+}
+
+fn watch_forks_by(calls: &impl Calls) -> &'static AtomicU64 {
     static NO_PAGE: AtomicU64 = AtomicU64::new(0);
-    // SAFETY: the three functions must be safe to call in the thread that forks, before and after
-    // it does. They take a lock and give it back, and store to atomics; the child's allocates
-    // nothing. They are unregistered when the code is unloaded.
-    let result =
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) };
-    if result != 0 {
+    if calls.pthread_atfork() != 0 {
         // ENOMEM, the only error there is.
         handle_alloc_error(Layout::new::<[usize; 4]>());
     }
-    wiped_page().unwrap_or(&NO_PAGE)
+    let Some(word) = calls.mmap() else {
+        return &NO_PAGE;
+    };
+    // A kernel that does not know the advice refuses it; then `in_child` is alone to clear the word.
+    calls.madvise(word);
+    word
 }
 
-/// A word of memory, 0 now and in each child.
-fn wiped_page() -> Option<&'static AtomicU64> {
-    const LENGTH: usize = size_of::<AtomicU64>();
-    // SAFETY: a new anonymous mapping at an address of the kernel's choosing touches no other
-    // memory.
-    let page = unsafe {
-        libc::mmap(
-            ptr::null_mut(),
-            LENGTH,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return None;
+/// What is asked of the system; a test answers in its place.
+trait Calls {
+    /// Has the three functions below called at each fork. 0, or why not.
+    fn pthread_atfork(&self) -> c_int;
+
+    /// A page of memory that nobody else uses, for ever: its first word.
+    fn mmap(&self) -> Option<&'static AtomicU64>;
+
+    /// Has a page cleared in each child, if the kernel can: one that [`mmap`](Self::mmap) made.
+    fn madvise(&self, word: &'static AtomicU64);
+}
+
+struct System;
+
+impl Calls for System {
+    fn pthread_atfork(&self) -> c_int {
+        // SAFETY: the three functions must be safe to call in the thread that forks, before and after
+        // it does. They take a lock and give it back, and store to atomics; the child's allocates
+        // nothing. They are unregistered when the code is unloaded.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(in_parent), Some(in_child)) }
     }
-    // A kernel that does not know the advice refuses it; then `in_child` is alone to clear the word.
-    // SAFETY: the range must be one that may become zero in a child: it is the mapping just made,
-    // of which nobody else knows, and all that will use it expects that.
-    unsafe { libc::madvise(page, LENGTH, libc::MADV_WIPEONFORK) };
-    // SAFETY: the pointer must be aligned, and that of a valid u64 for ever, accessed as an atomic
-    // only: it is that of a page of zeroes, never unmapped, and known through this reference alone.
-    Some(unsafe { AtomicU64::from_ptr(page.cast()) })
+
+    fn mmap(&self) -> Option<&'static AtomicU64> {
+        // SAFETY: a new anonymous mapping at an address of the kernel's choosing touches no other
+        // memory.
+        let page = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                size_of::<AtomicU64>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if page == libc::MAP_FAILED {
+            return None;
+        }
+        // SAFETY: the pointer must be aligned, and that of a valid u64 for ever, accessed as an atomic
+        // only: it is that of a page of zeroes, never unmapped, and known through this reference alone.
+        Some(unsafe { AtomicU64::from_ptr(page.cast()) })
+    }
+
+    fn madvise(&self, word: &'static AtomicU64) {
+        let (page, length) = (word.as_ptr().cast(), size_of::<AtomicU64>());
+        // SAFETY: the range must be one that may become zero in a child: it is a mapping that `mmap`
+        // has made for this word alone, and all that will use the word expects that.
+        unsafe { libc::madvise(page, length, libc::MADV_WIPEONFORK) };
+    }
 }
 
 thread_local! {

@@ -81,6 +81,9 @@
 
 mod error;
 mod pipe;
+#[cfg(test)]
+#[path = "../tests/support/process.rs"]
+mod process;
 mod state;
 mod sync;
 mod waker;

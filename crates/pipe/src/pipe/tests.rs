@@ -9,11 +9,7 @@
 use std::cell::{Cell, RefCell};
 
 use super::*;
-
-#[path = "../../tests/support/process.rs"]
-mod process;
-
-use process::{in_own_process, open_fds};
+use crate::process::{in_own_process, open_fds};
 
 /// What each step answers, in the order of [`STEPS`]; `None` lets the kernel do it.
 type Script = [Option<Errno>; STEPS.len()];

@@ -20,11 +20,7 @@ use rustix::event::{Timespec, epoll};
 
 use super::*;
 use crate::Method;
-
-#[path = "../../tests/support/process.rs"]
-mod process;
-
-use process::{in_own_process, open_fds};
+use crate::process::{in_own_process, open_fds};
 
 const READ: [Errno; 7] = [
     Errno::AGAIN,

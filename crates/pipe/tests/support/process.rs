@@ -33,7 +33,5 @@ pub(crate) fn in_own_process(test: &str, scenario: impl FnOnce()) {
 
 /// How many file descriptors the process has open.
 pub(crate) fn open_fds() -> usize {
-    read_dir("/proc/self/fd")
-        .expect("/proc is mounted")
-        .count()
+    read_dir("/proc/self/fd").expect("/proc is mounted").count()
 }
