@@ -10,6 +10,7 @@ mod bytes;
 mod changes;
 mod deadlines;
 mod outside;
+mod process;
 mod program;
 mod spec;
 mod steps;
@@ -24,7 +25,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-use self::outside::{Process, Simulated};
+use self::outside::{Forks, Simulated};
+use self::process::{Process, run_and_fork};
 use self::program::Ran;
 
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -61,6 +63,20 @@ proptest! {
     }
 
     #[test]
+    fn programs_that_fork_call_the_same_on_the_kernel_and_on_its_model(bytes in any_bytes()) {
+        let _alone = alone();
+        let (real, model) = on_both_with_forks(&bytes);
+        prop_assert!(real == model, "{}", {
+            let shortest = shortest(bytes, |bytes| {
+                let (real, model) = on_both_with_forks(bytes);
+                real != model
+            });
+            let (real, model) = on_both_with_forks(&shortest);
+            format!("on the kernel:\n{real}\non the model:\n{model}")
+        });
+    }
+
+    #[test]
     fn changes_are_what_was_wanted(bytes in any_bytes()) {
         changes::run(&bytes);
     }
@@ -73,13 +89,22 @@ proptest! {
 
 /// A program on the kernel, and on its model.
 fn on_both(bytes: &[u8]) -> (Ran, Ran) {
-    (program::run(Process, bytes), on_model(false, bytes))
+    let real = program::run(Process(Forks::No), bytes);
+    (real, on_model(Forks::No, false, bytes))
 }
 
-fn on_model(is_wrong: bool, bytes: &[u8]) -> Ran {
+/// The same of a program that forks, as text.
+fn on_both_with_forks(bytes: &[u8]) -> (String, String) {
+    (
+        run_and_fork(bytes),
+        on_model(Forks::Yes, false, bytes).text(),
+    )
+}
+
+fn on_model(forks: Forks, is_wrong: bool, bytes: &[u8]) -> Ran {
     let model = Simulated {
         sim: Sim::new(0),
-        is_like_process: true,
+        like_process: Some(forks),
         is_wrong,
     };
     program::run(model, bytes)
@@ -105,7 +130,8 @@ fn shortest(mut bytes: Vec<u8>, fails: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 #[test]
 fn difference_between_kernel_and_model_shrinks_to_a_few_lines() {
     let _alone = alone();
-    let differs = |bytes: &[u8]| program::run(Process, bytes) != on_model(true, bytes);
+    let differs =
+        |bytes: &[u8]| program::run(Process(Forks::No), bytes) != on_model(Forks::No, true, bytes);
     let config = Config {
         failure_persistence: None,
         ..Config::default()
@@ -120,7 +146,7 @@ fn difference_between_kernel_and_model_shrinks_to_a_few_lines() {
     let Err(TestError::Fail(_, bytes)) = compared else {
         panic!("a model that is wrong agrees with the kernel");
     };
-    let real = program::run(Process, &shortest(bytes, differs));
+    let real = program::run(Process(Forks::No), &shortest(bytes, differs));
     // Three would do: a connection is opened, its peer writes no more, its listener hears of it.
     assert!(real.steps.len() <= 8, "{:#?}", real.steps);
 }
@@ -154,6 +180,8 @@ fn corpus_of_programs_passes() {
     play("program", program::fuzz);
     play("program", |bytes| {
         let (real, model) = on_both(bytes);
+        assert_eq!(real, model);
+        let (real, model) = on_both_with_forks(bytes);
         assert_eq!(real, model);
     });
 }

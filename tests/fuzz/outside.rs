@@ -2,8 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
-use std::rc::Rc;
 use std::time::Duration;
 
 use evloop::{Builder, EventLoop, Signal, Source};
@@ -13,6 +11,8 @@ use evloop_sim::{RawFd, Sim, SimFile, SimParent};
 pub(crate) trait Outside: 'static {
     type File: Source + Clone + 'static;
     type Peer;
+    /// A process that was forked off from, until it is dropped.
+    type Parent;
 
     fn build<S>(&self) -> EventLoop<S>;
 
@@ -35,8 +35,26 @@ pub(crate) trait Outside: 'static {
 
     fn peer_closes(&self, peer: Self::Peer);
 
+    /// A timeout, of so many milliseconds where that can be waited for.
+    fn timeout(&self, ms: u64) -> Duration;
+
+    /// A little time goes by before the next thing is done, as it always does.
+    fn go_on(&self);
+
+    /// The loop's thread gets a signal.
+    fn raise(&self, signal: Signal);
+
+    /// The program goes on in a child, if it can: its parent has open what it has, and does nothing.
+    fn fork(&self) -> Option<Self::Parent>;
+
     /// The simulated world, if it is one: what can be done there only.
     fn sim(&self) -> Option<&Sim>;
+}
+
+/// What is over in no time, and what does not come to its end in a test.
+pub(crate) fn none_or_far(ms: u64) -> Duration {
+    const FAR: Duration = Duration::from_secs(24 * 3600);
+    if ms == 0 { Duration::ZERO } else { FAR }
 }
 
 /// What a read finds.
@@ -48,7 +66,7 @@ pub(crate) enum Found {
     End,
 }
 
-fn found(read: std::io::Result<usize>) -> Found {
+pub(crate) fn found(read: std::io::Result<usize>) -> Found {
     match read {
         Ok(0) => Found::End,
         Ok(count) => Found::Bytes(count),
@@ -60,63 +78,18 @@ fn found(read: std::io::Result<usize>) -> Found {
     }
 }
 
-/// This process on its kernel.
-pub(crate) struct Process;
-
-impl Outside for Process {
-    type File = Rc<UnixStream>;
-    type Peer = UnixStream;
-
-    fn build<S>(&self) -> EventLoop<S> {
-        EventLoop::new().unwrap()
-    }
-
-    fn pair(&self) -> (Self::File, Self::Peer) {
-        let (ours, peer) = UnixStream::pair().unwrap();
-        // As the loop would, so that nothing depends on whether it came to that.
-        ours.set_nonblocking(true).unwrap();
-        peer.set_nonblocking(true).unwrap();
-        (Rc::new(ours), peer)
-    }
-
-    fn dup(&self, file: &Self::File) -> Self::File {
-        Rc::new(file.try_clone().unwrap())
-    }
-
-    fn read(&self, file: &Self::File, buf: &mut [u8]) -> Found {
-        found((&**file).read(buf))
-    }
-
-    fn write(&self, file: &Self::File, bytes: &[u8]) {
-        _ = (&**file).write(bytes);
-    }
-
-    fn peer_writes(&self, mut peer: &Self::Peer, bytes: &[u8]) -> usize {
-        peer.write(bytes).unwrap_or(0)
-    }
-
-    fn peer_reads(&self, mut peer: &Self::Peer) {
-        while peer.read(&mut [0; 512]).is_ok_and(|n| n > 0) {}
-    }
-
-    fn peer_shuts_down(&self, peer: &Self::Peer) {
-        _ = peer.shutdown(Shutdown::Write);
-    }
-
-    fn peer_closes(&self, peer: Self::Peer) {
-        drop(peer);
-    }
-
-    fn sim(&self) -> Option<&Sim> {
-        None
-    }
+/// Whether a process may fork.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forks {
+    Yes,
+    No,
 }
 
 /// A simulated world.
 pub(crate) struct Simulated {
     pub(crate) sim: Sim,
-    /// Does only what this process can do as well.
-    pub(crate) is_like_process: bool,
+    /// Does only what a process can do as well, and whether that forks.
+    pub(crate) like_process: Option<Forks>,
     /// Is not like the kernel: that a peer writes no more is not seen.
     pub(crate) is_wrong: bool,
 }
@@ -124,6 +97,7 @@ pub(crate) struct Simulated {
 impl Outside for Simulated {
     type File = SimFile;
     type Peer = RawFd;
+    type Parent = SimParent;
 
     fn build<S>(&self) -> EventLoop<S> {
         Builder::new().build_in(self.sim.clone()).unwrap()
@@ -164,25 +138,28 @@ impl Outside for Simulated {
         self.sim.close(peer).unwrap();
     }
 
+    fn timeout(&self, ms: u64) -> Duration {
+        match self.like_process {
+            Some(_) => none_or_far(ms),
+            None => Duration::from_millis(ms),
+        }
+    }
+
+    fn go_on(&self) {
+        if self.like_process.is_some() {
+            self.sim.advance(Duration::from_micros(1));
+        }
+    }
+
+    fn raise(&self, signal: Signal) {
+        self.sim.raise(signal);
+    }
+
+    fn fork(&self) -> Option<Self::Parent> {
+        (self.like_process != Some(Forks::No)).then(|| self.sim.fork())
+    }
+
     fn sim(&self) -> Option<&Sim> {
-        (!self.is_like_process).then_some(&self.sim)
+        self.like_process.is_none().then_some(&self.sim)
     }
-}
-
-/// Time that passes, signals, forks: where they can be had.
-pub(crate) fn advance(outside: &impl Outside, time: Duration) {
-    if let Some(sim) = outside.sim() {
-        sim.advance(time);
-    }
-}
-
-pub(crate) fn raise(outside: &impl Outside, signal: Signal) -> bool {
-    outside.sim().is_some_and(|sim| {
-        sim.raise(signal);
-        true
-    })
-}
-
-pub(crate) fn fork(outside: &impl Outside) -> Option<SimParent> {
-    outside.sim().map(Sim::fork)
 }

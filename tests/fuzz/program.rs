@@ -13,10 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use evloop::{Cx, EventLoop, Limits, Mode, Priority, Ready, Remote, Signal};
-use evloop_sim::{Disorder, Sim, SimParent};
+use evloop_sim::{Disorder, Sim};
 
 use crate::bytes::Bytes;
-use crate::outside::{Outside, Simulated, advance, fork, raise};
+use crate::outside::{Outside, Simulated};
 use crate::spec::Spec;
 
 /// One callback: of which event, and why.
@@ -44,7 +44,7 @@ pub(crate) struct Program<O: Outside> {
     pub(crate) caught: u64,
     /// Signals that may have been left to a parent.
     pub(crate) left_behind: u64,
-    pub(crate) parents: Vec<SimParent>,
+    pub(crate) parents: Vec<O::Parent>,
 }
 
 /// A connection: somebody always listens to it, until its end.
@@ -105,7 +105,7 @@ pub(crate) fn simulated(seed: u64, disorder: Disorder, bytes: &[u8]) -> Ran {
     sim.set_disorder(disorder);
     let outside = Simulated {
         sim,
-        is_like_process: false,
+        like_process: None,
         is_wrong: false,
     };
     run(outside, bytes)
@@ -147,6 +147,7 @@ impl<O: Outside> Program<O> {
 
     /// One thing that a program does, in a callback or between runs.
     fn step(&mut self, events: &mut Loop<O>) {
+        self.outside.go_on();
         let step = STEPS[self.bytes.below(STEPS.len())];
         self.note(step);
         match step {
@@ -163,15 +164,15 @@ impl<O: Outside> Program<O> {
             "set priority" => self.on_event(events, Self::set_priority),
             "set timeout" => self.on_event(events, Self::set_timeout),
             "defer" => self.defer(events),
-            "raise" => self.raised += u64::from(raise(&*self.outside, Signal::USR1)),
+            "raise" => self.raise(),
             "limit" => self.limit(events),
-            "advance" => advance(&*self.outside, self.time().unwrap_or_default()),
+            "advance" => self.advance(),
             "refuse" => self.refuse(),
             _ => self.talk(),
         }
     }
 
-    fn note(&mut self, what: &str) {
+    pub(crate) fn note(&mut self, what: &str) {
         let indent = if self.spec.running.is_some() {
             "    "
         } else {
@@ -187,10 +188,21 @@ impl<O: Outside> Program<O> {
         }
     }
 
-    /// A timeout. Of this process none, as there each run would be another.
-    pub(crate) fn time(&self) -> Option<Duration> {
-        let ms = u64::from(self.bytes.byte() % 4);
-        self.outside.sim().map(|_| Duration::from_millis(ms))
+    pub(crate) fn time(&self) -> Duration {
+        self.outside.timeout(u64::from(self.bytes.byte() % 4))
+    }
+
+    /// Time that passes at once.
+    fn advance(&self) {
+        let time = self.time();
+        if let Some(sim) = self.outside.sim() {
+            sim.advance(time);
+        }
+    }
+
+    fn raise(&mut self) {
+        self.outside.raise(Signal::USR1);
+        self.raised += 1;
     }
 
     fn defer(&mut self, events: &mut Loop<O>) {
@@ -264,7 +276,7 @@ impl<O: Outside> Program<O> {
     fn fork(&mut self, events: &mut Loop<O>) {
         if self.parents.len() < 2 {
             self.note("fork");
-            let Some(parent) = fork(&*self.outside) else {
+            let Some(parent) = self.outside.fork() else {
                 return;
             };
             self.parents.push(parent);
@@ -282,6 +294,7 @@ impl<O: Outside> Program<O> {
     }
 
     fn turn(&mut self, events: &mut Loop<O>) {
+        self.outside.go_on();
         let run = catch_unwind(AssertUnwindSafe(|| {
             events.run_mode(Mode::NonBlocking, self)
         }));
@@ -304,6 +317,7 @@ impl<O: Outside> Program<O> {
     }
 
     pub(crate) fn begin(&mut self, n: usize, ready: Ready) {
+        self.outside.go_on();
         self.note("callback");
         self.detail((n, ready));
         self.trace.push((n, ready));

@@ -127,8 +127,8 @@ impl<O: Outside> Program<O> {
         if kept {
             user = user.keep();
         }
-        if let Some(timeout) = self.time().filter(|_| shape & 4 == 4) {
-            user = user.timeout(timeout);
+        if shape & 4 == 4 {
+            user = user.timeout(self.time());
             asks = Ready::TIMEOUT;
         }
         let added = user.add(move |cx, ready| {
@@ -141,11 +141,13 @@ impl<O: Outside> Program<O> {
     }
 
     pub(crate) fn listen_to_signals(&mut self, events: &mut Loop<O>) {
-        if self.outside.sim().is_some() {
-            let signal = events.signal(Signal::USR1).persist();
-            let added = signal.add(|cx, caught| cx.state.caught += caught.count);
-            added.expect("it can be caught");
-        }
+        let signal = events.signal(Signal::USR1).persist();
+        let added = signal.add(|cx, caught| {
+            cx.state.note("caught");
+            cx.state.detail(caught.count);
+            cx.state.caught += caught.count;
+        });
+        added.expect("it can be caught");
     }
 
     /// The peer does something.
@@ -314,7 +316,7 @@ impl<O: Outside> Program<O> {
     }
 
     pub(crate) fn set_timeout(&mut self, events: &mut Loop<O>, n: usize) {
-        let timeout = self.time().filter(|_| self.bytes.flag());
+        let timeout = Some(self.time()).filter(|_| self.bytes.flag());
         let set = events.set_timeout(self.spec.events[n].id, timeout);
         assert_eq!(set.is_ok(), self.spec.is_alive(n), "a timeout of event {n}");
         self.spec.asks_for_timeout(n);
