@@ -49,6 +49,10 @@ pub(crate) enum Op {
     Exit,
     Break,
     Rescan,
+    /// The process forks, and the program goes on in the child.
+    Fork,
+    /// Another thread has this done in the loop.
+    Post(Vec<Self>),
 }
 
 /// What happened, to be compared.
@@ -71,11 +75,18 @@ struct Real {
     core: Core<usize>,
     kernel: Kernel,
     ids: Vec<EventId>,
+    /// What other threads have posted.
+    posted: Vec<Op>,
 }
 
 impl Real {
     fn apply(&mut self, op: &Op) {
-        let Self { core, kernel, ids } = self;
+        let Self {
+            core,
+            kernel,
+            ids,
+            posted,
+        } = self;
         if matches!(op, Op::Add(_) | Op::SetInterest(..)) {
             // What is kept in the kernel after this may be reported once more.
             kernel.unwanted.clear();
@@ -124,8 +135,25 @@ impl Real {
             Op::Exit => core.exit(),
             Op::Break => core.break_loop(),
             Op::Rescan => core.rescan(),
+            Op::Fork => {
+                kernel.forget();
+                core.restore_fds(|fd, token, interest, _| {
+                    kernel.restore(fd, token, interest);
+                    Ok(())
+                });
+            }
+            Op::Post(ref ops) => posted.extend(ops.iter().cloned()),
         }
         self.check();
+    }
+
+    /// Does what was posted; whether anything was.
+    fn take_posted(&mut self) -> bool {
+        let posted = std::mem::take(&mut self.posted);
+        for op in &posted {
+            self.apply(op);
+        }
+        !posted.is_empty()
     }
 
     /// What is true at any time: the kernel is told to let go of a file before it may be closed.
@@ -149,6 +177,7 @@ impl Real {
         let mut trace = Vec::new();
         let mut waits = 0;
         self.core.begin(mode).unwrap();
+        self.take_posted();
         let outcome = loop {
             // Puts timers that were moved later where they belong. Otherwise a turn may be for the
             // old deadline, and find nothing due, which the model does not know.
@@ -160,8 +189,10 @@ impl Real {
                     if waits == WAITS {
                         self.core.exit();
                     }
-                    self.kernel.wait(&mut self.core, timeout);
+                    let woken = !self.posted.is_empty();
+                    self.kernel.wait(&mut self.core, timeout, woken);
                     self.check_kernel();
+                    self.take_posted();
                 }
                 Step::Run(Activation {
                     id,
@@ -184,7 +215,13 @@ impl Real {
                     self.kernel
                         .release(leaving.and_then(|leaving| leaving.release));
                 }
-                Step::Done(outcome) => break outcome,
+                Step::Done(outcome) => {
+                    self.core.begin(mode).unwrap();
+                    if !self.take_posted() || outcome != Outcome::Empty {
+                        self.core.abort();
+                        break outcome;
+                    }
+                }
             }
             self.check();
         };
@@ -295,7 +332,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     )
 }
 
-fn any_op() -> impl Strategy<Value = Op> {
+fn any_own_op() -> impl Strategy<Value = Op> {
     let n = || 0..6_usize;
     prop_oneof![
         3 => any_spec().prop_map(Op::Insert),
@@ -312,7 +349,15 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (0..30_u64).prop_map(Op::Advance),
         1 => any_timeout().prop_map(Op::Common),
         1 => any_quota().prop_map(Op::Quota),
-        1 => prop_oneof![Just(Op::Exit), Just(Op::Break), Just(Op::Rescan)],
+        1 => prop_oneof![Just(Op::Exit), Just(Op::Break), Just(Op::Rescan), Just(Op::Fork)],
+    ]
+}
+
+/// What the thread of the loop does, or another has it do.
+fn any_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => any_own_op(),
+        1 => vec(any_own_op(), 1..4).prop_map(Op::Post),
     ]
 }
 
@@ -410,6 +455,7 @@ fn check(parts: Vec<Part>) -> Result<(), TestCaseError> {
         core: Core::new(),
         kernel: Kernel::default(),
         ids: Vec::new(),
+        posted: Vec::new(),
     };
     let mut naive = Naive::default();
     for (ops, mode, callbacks) in parts {

@@ -70,6 +70,18 @@ impl Kernel {
         }
     }
 
+    /// Another kernel's side, in a forked child: what is on its way is the parent's.
+    pub(crate) fn forget(&mut self) {
+        self.interest.clear();
+        self.raised.clear();
+        self.unwanted.clear();
+    }
+
+    pub(crate) fn restore(&mut self, fd: i32, token: Token, interest: Interest) {
+        let old = self.interest.insert(fd, (interest, token));
+        assert_eq!(old, None, "what is held already is not restored");
+    }
+
     pub(crate) fn held(&self) -> Vec<(i32, Interest)> {
         self.interest
             .iter()
@@ -83,7 +95,8 @@ impl Kernel {
             .map_or(Interest::empty(), |(interest, _)| *interest)
     }
 
-    pub(crate) fn wait(&mut self, core: &mut Core<usize>, timeout: Option<Duration>) {
+    /// `woken`: by another thread.
+    pub(crate) fn wait(&mut self, core: &mut Core<usize>, timeout: Option<Duration>, woken: bool) {
         for entry in core.changes() {
             match entry.change.wanted() {
                 wanted if wanted.is_empty() => drop(self.interest.remove(&entry.fd)),
@@ -119,7 +132,7 @@ impl Kernel {
         let raised = std::mem::take(&mut self.raised);
         // A report that nobody wants may come and lets time pass, so that the model need not know
         // what is held without being wanted.
-        if reports.len() == self.unwanted.len() && raised.is_empty() {
+        if reports.len() == self.unwanted.len() && raised.is_empty() && !woken {
             let passed = timeout.map_or(0, |timeout| timeout.as_nanos());
             self.now_ns += u64::try_from(passed).unwrap();
         }

@@ -1,31 +1,17 @@
 //! The turn of the loop, written down without a thought for cost.
 
+mod event;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::mem;
 
 use evloop_changelist::Ready;
-use evloop_core::{Kind, Mode, Outcome, Priority, Spec};
+use evloop_core::{Kind, Mode, Outcome, Priority};
 use evloop_signals::Signal;
 
+use self::event::{Event, nanoseconds};
 use crate::fairness::Fairness;
 use crate::{Called, Op, Script, WAITS};
-
-struct Event {
-    spec: Spec,
-    freed: bool,
-    /// Since when it is pending, in the order of adding.
-    pending: Option<u64>,
-    /// A one-shot whose callback runs: since when it was pending. It keeps its place if its callback
-    /// adds it again, and nothing else comes in between.
-    place: Option<u64>,
-    /// Since when it is active, in the order of activation.
-    active: Option<u64>,
-    later: Option<u64>,
-    ready: Ready,
-    count: u64,
-    /// Its deadline, and when that was set.
-    deadline: Option<(u64, u64)>,
-}
 
 #[derive(Default)]
 pub(crate) struct Naive {
@@ -34,6 +20,10 @@ pub(crate) struct Naive {
     /// The signals that the process catches.
     caught: BTreeSet<Signal>,
     raised: BTreeMap<Signal, u64>,
+    /// What other threads have posted.
+    posted: Vec<Op>,
+    /// When the wait was over, and what was posted not yet done.
+    waited: u64,
     now_ns: u64,
     turn_ns: u64,
     /// Counts whatever has an order.
@@ -135,12 +125,41 @@ impl Naive {
             Op::Exit => self.exit = true,
             Op::Break => self.stop = true,
             Op::Rescan => self.rescan = true,
+            // All goes on in the child but what was on its way to the parent.
+            Op::Fork => self.raised.clear(),
+            Op::Post(ref ops) => self.posted.extend(ops.iter().cloned()),
         }
+    }
+
+    /// Does what was posted; whether anything was.
+    fn take_posted(&mut self) -> bool {
+        let posted = mem::take(&mut self.posted);
+        for op in &posted {
+            self.apply(op);
+        }
+        !posted.is_empty()
     }
 
     pub(crate) fn run(&mut self, mode: Mode, script: &mut Script) -> (Outcome, Vec<Called>) {
         let mut trace = Vec::new();
         let mut waits = 0;
+        self.take_posted();
+        loop {
+            let outcome = self.run_on(mode, script, &mut trace, &mut waits);
+            // What was posted last may be something to stay for.
+            if !self.take_posted() || outcome != Outcome::Empty {
+                return (outcome, trace);
+            }
+        }
+    }
+
+    fn run_on(
+        &mut self,
+        mode: Mode,
+        script: &mut Script,
+        trace: &mut Vec<Called>,
+        waits: &mut usize,
+    ) -> Outcome {
         let mut has_run = false;
         let all_levels = matches!(mode, Mode::Once | Mode::NonBlocking);
         let outcome = 'run: loop {
@@ -158,20 +177,21 @@ impl Naive {
                 break Outcome::Empty;
             }
             self.splice_later();
-            self.watch(Kind::Prepare, script, &mut trace);
+            let now = self.tick();
+            self.watch(Kind::Prepare, now, script, trace);
             let empty = !self.events.iter().any(keeps);
             if self.stop || (empty && mode != Mode::StayOnEmpty) {
                 continue;
             }
-            waits += 1;
+            *waits += 1;
             self.wait(mode, mode == Mode::Once && has_run);
-            self.exit |= waits == WAITS;
-            self.watch(Kind::Check, script, &mut trace);
+            self.exit |= *waits == WAITS;
+            self.watch(Kind::Check, self.waited, script, trace);
             self.expire();
             self.rescan = false;
             let mut level = None;
             loop {
-                if self.stop || std::mem::take(&mut self.rescan) {
+                if self.stop || mem::take(&mut self.rescan) {
                     continue 'run;
                 }
                 let Some(mut next) = self.next() else { break };
@@ -199,7 +219,7 @@ impl Naive {
         self.stop &= outcome != Outcome::Break;
         self.exit &= outcome != Outcome::Exit;
         self.rescan = false;
-        (outcome, trace)
+        outcome
     }
 
     fn event(&mut self, n: usize) -> Option<&mut Event> {
@@ -221,9 +241,8 @@ impl Naive {
         }
     }
 
-    /// Calls the watchers of a kind that are there now, in the order in which they were added.
-    fn watch(&mut self, kind: Kind, script: &mut Script, trace: &mut Vec<Called>) {
-        let start = self.tick();
+    /// Calls the watchers of a kind that were there at `start`, in the order in which they were added.
+    fn watch(&mut self, kind: Kind, start: u64, script: &mut Script, trace: &mut Vec<Called>) {
         let mut last = 0;
         loop {
             let next = (0..self.events.len())
@@ -256,7 +275,8 @@ impl Naive {
             || self.exit
             || self.next().is_some()
             || self.events.iter().any(|event| event.later.is_some());
-        let mut heard = !self.raised.is_empty();
+        let mut heard = !self.raised.is_empty() || !self.posted.is_empty();
+        let next = self.events.iter().filter_map(|event| event.deadline).min();
         let mut always: Vec<_> = (0..self.events.len())
             .filter(|n| matches!(self.events[*n].spec.kind, Kind::Always(_)))
             .filter_map(|n| self.events[n].pending.map(|since| (since, n)))
@@ -292,7 +312,7 @@ impl Naive {
                 self.events[n].activate(ready, tick);
             }
         }
-        for (signal, count) in std::mem::take(&mut self.raised) {
+        for (signal, count) in mem::take(&mut self.raised) {
             let mut watching: Vec<_> = (0..self.events.len())
                 .filter(|n| self.events[*n].spec.kind == Kind::Signal(signal))
                 .filter_map(|n| self.events[n].pending.map(|since| (since, n)))
@@ -304,7 +324,8 @@ impl Naive {
                 self.events[n].activate(Ready::SIGNAL, tick);
             }
         }
-        let next = self.events.iter().filter_map(|event| event.deadline).min();
+        self.waited = self.tick();
+        self.take_posted();
         if let (Some((deadline_ns, _)), false, false) = (next, busy, heard) {
             self.now_ns = self.now_ns.max(deadline_ns);
         }
@@ -427,65 +448,4 @@ impl Naive {
         self.clock += 1;
         self.clock
     }
-}
-
-impl Event {
-    fn new(spec: Spec) -> Self {
-        Self {
-            spec,
-            freed: false,
-            pending: None,
-            place: None,
-            active: None,
-            later: None,
-            ready: Ready::empty(),
-            count: 0,
-            deadline: None,
-        }
-    }
-
-    fn is_watcher(&self) -> bool {
-        matches!(self.spec.kind, Kind::Prepare | Kind::Check)
-    }
-
-    fn is_queued(&self) -> bool {
-        self.active.is_some() || self.later.is_some()
-    }
-
-    fn activate(&mut self, ready: Ready, tick: u64) {
-        self.ready |= ready;
-        self.later = None;
-        self.active.get_or_insert(tick);
-    }
-
-    fn delete(&mut self) {
-        *self = Self {
-            freed: self.freed,
-            ..Self::new(self.spec)
-        };
-    }
-
-    fn start(&mut self, timeout: Duration, now_ns: u64, tick: u64) {
-        self.forget_expiry();
-        self.deadline = Some((now_ns + nanoseconds(timeout), tick));
-    }
-
-    fn stop(&mut self) {
-        self.forget_expiry();
-        self.deadline = None;
-    }
-
-    fn forget_expiry(&mut self) {
-        if self.ready.contains(Ready::TIMEOUT) {
-            self.ready.remove(Ready::TIMEOUT);
-            if self.ready.is_empty() {
-                self.active = None;
-                self.later = None;
-            }
-        }
-    }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap()
 }
