@@ -288,6 +288,31 @@ fn refused_change_is_reported_and_the_others_are_made() {
     }
 }
 
+/// Nothing is ready, and the wait would last.
+#[test]
+fn refusal_alone_ends_the_wait() {
+    for timeout in [None, Some(FOR_HOURS[0])] {
+        in_own_thread(move || {
+            let file = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+            let mut change = Change::new(NONE, Trigger::Level);
+            change.add(READ);
+            let (fd, token) = (file.as_raw_fd(), token(1));
+            refuse(libc::SYS_epoll_ctl, libc::ENOSPC);
+            let mut epoll = Epoll::new().unwrap();
+            let mut reports = Vec::new();
+            epoll
+                .wait(&[Entry { fd, token, change }], timeout, &mut reports)
+                .unwrap();
+            let told = Report {
+                token,
+                ready: Ready::ERROR,
+                errno: libc::ENOSPC,
+            };
+            assert_eq!(reports, [told]);
+        });
+    }
+}
+
 #[test]
 fn refused_registration_is_an_error_with_nothing_held() {
     for errno in CONTROL {

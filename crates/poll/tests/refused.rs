@@ -1,4 +1,14 @@
-//! Sandboxes that refuse what we ask, made with a seccomp filter: it answers one system call of one
+//! Sandboxes and kernels that refuse what we ask, with each errno that the manual names or that is a
+//! sandbox's:
+//!
+//! | call | errno | outcome |
+//! |---|---|---|
+//! | `ppoll` | `EINTR` | nothing was reported |
+//! | `ppoll` | `ENOSYS`, `EPERM` | `poll` from now on |
+//! | `ppoll`, waiting | any other | an error that names it |
+//! | `ppoll`, looking at what is added | any other | an error that names it; nothing is held |
+//!
+//! They are made with a seccomp filter: it answers one system call of one
 //! thread with an errno, and cannot be taken off again, so each test has a thread of its own for
 //! it.
 #![cfg(target_arch = "x86_64")] // elsewhere poll may be no system call, but ppoll by another name
@@ -124,25 +134,32 @@ fn an_interrupted_wait_reported_nothing() {
 
 #[test]
 fn a_wait_that_cannot_be_done_is_an_error() {
-    refused(libc::SYS_ppoll, libc::ENOMEM, || {
-        let error = Poll::new().wait(&[], None, &mut Vec::new()).unwrap_err();
-        let errno = error.source.raw_os_error();
-        assert_eq!((error.call, errno), ("ppoll", Some(libc::ENOMEM)));
-    });
+    for errno in ERRNOS {
+        refused(libc::SYS_ppoll, errno, move || {
+            let error = Poll::new().wait(&[], None, &mut Vec::new()).unwrap_err();
+            let told = error.source.raw_os_error();
+            assert_eq!((error.call, told), ("ppoll", Some(errno)));
+        });
+    }
 }
+
+const ERRNOS: [i32; 3] = [libc::EFAULT, libc::EINVAL, libc::ENOMEM];
 
 #[test]
 fn an_add_that_cannot_be_looked_at_is_an_error_and_holds_nothing() {
-    refused(libc::SYS_ppoll, libc::ENOMEM, || {
-        let mut poll = Poll::new();
-        let token = Token {
-            slot: 0,
-            generation: 0,
-        };
-        let error = poll
-            .add(1, token, Interest::READ, Trigger::Level)
-            .unwrap_err();
-        assert_eq!(error.source.raw_os_error(), Some(libc::ENOMEM));
-        assert_eq!(poll.held().count(), 0);
-    });
+    for errno in ERRNOS {
+        refused(libc::SYS_ppoll, errno, move || {
+            let mut poll = Poll::new();
+            let token = Token {
+                slot: 0,
+                generation: 0,
+            };
+            let error = poll
+                .add(1, token, Interest::READ, Trigger::Level)
+                .unwrap_err();
+            assert_eq!((error.call, error.fd), ("ppoll", 1));
+            assert_eq!(error.source.raw_os_error(), Some(errno));
+            assert_eq!(poll.held().count(), 0);
+        });
+    }
 }

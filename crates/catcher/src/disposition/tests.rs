@@ -1,4 +1,11 @@
 //! Refusals of `sigaction`, at each of its calls in turn.
+//!
+//! | call | errno | outcome |
+//! |---|---|---|
+//! | the first, at a `watch` | any | an error with it; the disposition is as before, nothing is watched |
+//! | a look, or the last, at an `unwatch` | any | an error with it; the signal is watched still |
+//!
+//! Each can be tried again.
 
 use super::*;
 
