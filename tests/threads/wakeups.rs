@@ -119,7 +119,7 @@ fn loop_that_sleeps_is_written_to_once() {
                         taken.send(()).unwrap();
                     });
                     post.unwrap();
-                    // A thread that was woken and has not run yet seems to block still.
+                    // So that the loop has taken it, and sleeps the next time.
                     is_taken.recv().unwrap();
                 }
                 until_it_blocks(its);

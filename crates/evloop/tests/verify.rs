@@ -12,6 +12,7 @@ use std::io::Write;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evloop::{Builder, EventId, EventLoop, Held, Interest, Mechanism, Mode, Trigger, VerifyError};
 use rustix::event::epoll;
@@ -21,6 +22,13 @@ type Loop = EventLoop<()>;
 
 fn look(events: &mut Loop) {
     let _outcome = events.run_mode(Mode::NonBlocking, &mut ()).unwrap();
+}
+
+/// A child has open what the process had when it was forked off. While it lives nothing that is closed here
+/// is closed for the kernel, in whatever test.
+fn without_children() -> MutexGuard<'static, ()> {
+    static CHILDREN: Mutex<()> = Mutex::new(());
+    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A source that the loop does not close, so that a test can.
@@ -75,6 +83,7 @@ fn loop_is_in_order_whatever_is_outstanding() {
 
 /// What is said of a loop for what was done to it.
 fn said(break_it: impl FnOnce(&mut Loop)) -> VerifyError {
+    let _alone = without_children();
     let mut events: Loop = Builder::new().mechanism(Mechanism::Epoll).build().unwrap();
     let _near = added(&mut events, Interest::READ);
     events.verify().unwrap();
@@ -192,6 +201,7 @@ fn loop_that_nothing_can_wake_is_found() {
 
 #[test]
 fn child_is_told_that_the_kernel_s_side_is_the_parent_s() {
+    let _alone = without_children();
     let mut events = Loop::new().unwrap();
     added(&mut events, Interest::READ);
     // SAFETY: the child does nothing that another thread of the parent could hold a lock of,
