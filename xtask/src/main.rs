@@ -16,6 +16,7 @@ mod cargo;
 mod ci;
 mod code;
 mod counts;
+mod coverage;
 mod deny;
 mod features;
 mod fuzz;

@@ -20,6 +20,8 @@ struct Sanitizer {
     /// Where it is told what not to report.
     options: (&'static str, &'static str),
     packages: &'static [&'static str],
+    /// Tests that it has no use for, by what their names have in them.
+    skipped: &'static [&'static str],
 }
 
 const SANITIZERS: &[Sanitizer] = &[
@@ -38,6 +40,7 @@ const SANITIZERS: &[Sanitizer] = &[
             "evloop",
             "evloop-tests",
         ],
+        skipped: &[],
     },
     Sanitizer {
         name: "thread",
@@ -47,7 +50,21 @@ const SANITIZERS: &[Sanitizer] = &[
             "suppressions=xtask/src/sanitize/thread.supp:report_signal_unsafe=0",
         ),
         packages: &["evloop-pipe", "evloop-catcher", "evloop"],
+        skipped: DELIVERED_AT_ONCE,
     },
+];
+
+/// They take for granted that a handler has run when the call that raised its signal returns.
+/// `ThreadSanitizer` runs it when the thread makes the next call that it knows, if ever.
+const DELIVERED_AT_ONCE: &[&str] = &[
+    "infos::",
+    "catchers_are_sets_of_signals_and_maps_of_what_came",
+    "counts::a_count_is_of_deliveries",
+    "dispositions::a_second_watch_of_the_same_catcher_is_none",
+    "forks::a_child_has_catchers_of_its_own",
+    "child_is_told_of_with_its_status",
+    "queued_value_is_told_of",
+    "sender_is_told_of",
 ];
 
 /// Runs the tests under each sanitizer.
@@ -90,6 +107,8 @@ impl Sanitizer {
             .arg("--target-dir")
             .arg(target_dir(workspace).join("sanitize").join(self.name));
         cargo.args(self.packages.iter().flat_map(|name| ["--package", name]));
+        cargo.args(["--no-fail-fast", "--"]);
+        cargo.args(self.skipped.iter().flat_map(|name| ["--skip", name]));
         cargo.env("RUSTFLAGS", self.flags).env(variable, options);
         cargo.current_dir(&workspace.root);
         println!("$ RUSTFLAGS={:?} cargo +nightly test ...", self.flags);

@@ -3,7 +3,7 @@
 
 use crate::step::{Failure, Mode, Verdict};
 use crate::workspace::Workspace;
-use crate::{bench, fuzz, inject, mutants, sanitize, soak};
+use crate::{bench, coverage, fuzz, inject, mutants, sanitize, soak};
 
 /// A command of its own.
 #[derive(Debug)]
@@ -49,6 +49,12 @@ pub(crate) const TASKS: &[Task] = &[
         arguments: "[...]",
         about: "the tests against code that is broken on purpose (cargo-mutants)",
         run: mutants::run,
+    },
+    Task {
+        name: "coverage",
+        arguments: "",
+        about: "the share of each crate's lines that the tests come to (cargo-llvm-cov)",
+        run: coverage::run,
     },
     Task {
         name: "fuzz",
