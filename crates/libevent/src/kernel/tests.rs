@@ -41,6 +41,13 @@ unsafe extern "C" fn send(_: c_int, what: c_short, sender: *mut c_void) {
     sender.send(what).unwrap();
 }
 
+fn time_us(time_us: i64) -> timeval {
+    timeval {
+        tv_sec: 0,
+        tv_usec: time_us,
+    }
+}
+
 /// A base without locks, which is freed in the end.
 fn with_base(by: By, f: impl FnOnce(&Base)) {
     let _deadline = Deadline::new();
@@ -60,6 +67,9 @@ fn in_child(does: impl FnOnce() -> bool, meanwhile: impl FnOnce()) -> bool {
     // uses memory alone, whose lock the C library frees in it.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        // Ended by the signal, where it hangs.
+        // SAFETY: no precondition.
+        unsafe { libc::alarm(40) };
         drop(let_go);
         let code = c_int::from(!does());
         drop(say);
@@ -191,31 +201,31 @@ fn child_that_has_closed_all_it_does_not_know_begins_anew() {
         let signal = new_event(opened, libc::SIGUSR1, EV_SIGNAL, send, argument);
         let reading = new_event(opened, reader.as_raw_fd(), EV_READ, send, argument);
         assert_eq!((add(signal), add(reading)), (0, 0));
-        let does = || {
-            let (known, last) = (opened.enter().kernel.instance, opened.notify_fd.get());
-            let signal = opened.signal_fd.get();
-            let notifier = opened
-                .enter()
-                .notifier
-                .as_ref()
-                .map(|n| n.waker.as_fd().as_raw_fd());
-            for fd in [known, Some(last), Some(signal), notifier]
+        let own = || {
+            let state = opened.enter();
+            let notifier = state.notifier.as_ref().unwrap();
+            let wakers = [opened.signal_fd.get(), opened.notify_fd.get()];
+            let waker = notifier.waker.as_fd().as_raw_fd();
+            let all = wakers
                 .into_iter()
-                .flatten()
-            {
-                // SAFETY: the program does not know whose number it is.
+                .chain([waker])
+                .chain(state.kernel.instance);
+            all.collect::<Vec<RawFd>>()
+        };
+        let does = || {
+            for fd in own() {
+                // SAFETY: a program that does not know whose number it is.
                 unsafe { libc::close(fd) };
             }
             // SAFETY: the base is one.
             let reinit = unsafe { event_reinit(Some(opened)) };
-            let own = [opened.signal_fd.get(), opened.notify_fd.get()];
             // SAFETY: no precondition.
             let is_open = |fd: RawFd| unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0;
             write(&writer, b"x").unwrap();
             // SAFETY: the base is one. 1: once.
             let ran = unsafe { event_base_loop(Some(opened), 1) };
             let is_told = receiver.try_recv() == Ok(EV_READ);
-            (reinit, ran) == (0, 0) && is_told && own.into_iter().all(is_open)
+            (reinit, ran) == (0, 0) && is_told && own().into_iter().all(is_open)
         };
         assert!(in_child(does, || ()), "{by:?}");
         free(reading);
@@ -231,19 +241,22 @@ fn loop_waits_again_when_a_signal_was_seen_to() {
     for by in EACH {
         with_base(by, |base| {
             let what = EV_SIGNAL | EV_PERSIST;
-            let signal = new_event(base, libc::SIGUSR1, what, nothing, ptr::null());
+            let signal = new_event(base, libc::SIGALRM, what, nothing, ptr::null());
             let timer = new_event(base, -1, 0, nothing, ptr::null());
             assert_eq!(add(signal), 0);
-            // SAFETY: there is a handler.
-            assert_eq!(unsafe { libc::raise(libc::SIGUSR1) }, 0);
+            // While the loop waits, so that it is woken by a write.
+            let once = libc::itimerval {
+                it_interval: time_us(0),
+                it_value: time_us(10_000),
+            };
+            // SAFETY: there is a handler, and the pointers are that of a value and null.
+            let set =
+                unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const once, ptr::null_mut()) };
+            assert_eq!(set, 0);
             // SAFETY: the base is one. 1: once.
             assert_eq!(unsafe { event_base_loop(Some(base), 1) }, 0);
-            let soon = timeval {
-                tv_sec: 0,
-                tv_usec: 20_000,
-            };
             // SAFETY: the event is one.
-            assert_eq!(unsafe { event_add(timer, Some(&soon)) }, 0);
+            assert_eq!(unsafe { event_add(timer, Some(&time_us(20_000))) }, 0);
             // SAFETY: as above.
             assert_eq!(unsafe { event_base_loop(Some(base), 1) }, 0);
             // One for the signal, one for the time, and some to spare.

@@ -119,6 +119,9 @@ fn child_of_a_thread_beside_the_loop_has_the_loop_to_itself() {
         // thread waits.
         let child = unsafe { libc::fork() };
         if child == 0 {
+            // Ended by the signal, where it hangs.
+            // SAFETY: no precondition.
+            unsafe { libc::alarm(40) };
             // SAFETY: the base is one.
             let reinit = unsafe { event_reinit(Some(base)) };
             write(&writer, b"x").unwrap();

@@ -15,6 +15,9 @@ fn in_child(does: impl FnOnce() -> bool) -> Option<i32> {
     // library frees in it.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        // Ended by the signal, where it hangs.
+        // SAFETY: no precondition.
+        unsafe { libc::alarm(40) };
         let code = i32::from(!does());
         // SAFETY: the child leaves at once.
         unsafe { libc::_exit(code) };
