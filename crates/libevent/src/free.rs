@@ -13,11 +13,11 @@ use crate::lock::Entered;
 use crate::{debug, log, mm};
 
 /// Frees a base; null: the current one. Its events are deleted, and not freed; finalizers that wait to
-/// run are run. File descriptors stay open.
+/// run are run. File descriptors stay open. A base that runs stays as it is.
 ///
 /// # Safety
 ///
-/// `base` is a base that does not run and is not used any more, or null.
+/// `base` is a base that is not used any more, or null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn event_base_free(base: *mut Base) {
     // SAFETY: the caller vouches for the base.
@@ -58,6 +58,13 @@ unsafe fn free(base: *mut Base, finalizers: Finalizers) {
         log::warn("event_base_free: there is no base");
         return;
     };
+    let state = opened.enter();
+    if state.runner.is_some() && !state.stamp.is_child() {
+        drop(state);
+        log::warn("event_base_free: the loop runs, and would go on in memory that is freed");
+        return;
+    }
+    drop(state);
     // A finalizer may have another one run.
     while let Some(finalizer) = opened.enter().take_out() {
         if finalizers == Finalizers::Run {

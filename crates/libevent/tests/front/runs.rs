@@ -135,6 +135,23 @@ fn loop_that_is_told_to_continue_runs_the_rest_in_the_next_turn() {
 }
 
 #[test]
+fn base_is_not_freed_while_it_runs() {
+    let events = Rc::new(Loop::new());
+    let (itself, calls) = (Rc::downgrade(&events), Notes::default());
+    let noted = calls.clone();
+    let event = Ev::new(&events, -1, PERSIST, move |_, what| {
+        noted.note(what);
+        itself.upgrade().unwrap().free_while_it_runs();
+    });
+    event.activate(READ);
+    assert_eq!(events.run(0), 1);
+    // It is as it was.
+    event.activate(READ);
+    assert_eq!(events.run(0), 1);
+    assert_eq!(calls.take(), [READ; 2]);
+}
+
+#[test]
 fn run_inside_a_run_is_refused() {
     let (events, notes, _pair) = first_of_two(|events| assert_eq!(events.run(0), -1));
     assert_eq!(events.run(0), 1);

@@ -98,6 +98,12 @@ impl Loop {
         unsafe { self.0.as_ref() }
     }
 
+    /// Asks for the base to be freed, as a callback may.
+    pub(crate) fn free_while_it_runs(&self) {
+        // SAFETY: the base is one that runs, so that it is not freed.
+        unsafe { event_base_free(self.0) };
+    }
+
     pub(crate) fn run(&self, flags: c_int) -> c_int {
         // SAFETY: the base is one.
         unsafe { event_base_loop(self.base(), flags) }
