@@ -242,7 +242,9 @@ fn command_that_panics_loses_none_of_the_others() {
     assert_eq!(run_into_panic(&mut events), NOBODY);
     // Nobody waits for ever.
     answer.wait().unwrap_err();
-    assert_eq!(run_out(&mut events), ["before", "behind"]);
+    // What was posted first is done first, taken or not.
+    post(&remote, "since");
+    assert_eq!(run_out(&mut events), ["before", "behind", "since"]);
     assert_eq!(last.poll(), Ok(Some(7)));
 }
 
