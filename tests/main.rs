@@ -23,6 +23,7 @@ mod priorities;
 mod programs;
 mod raw_programs;
 mod raw_sources;
+mod refused;
 mod regressions;
 mod runs;
 mod signals;
