@@ -4,11 +4,14 @@
 //! What a thread does before it activates is relaxed, so what the loop sees of it it sees by the board
 //! or by the waker. An activation that is lost shows as a loop that waits for ever, which loom reports.
 
+use std::collections::VecDeque;
+
 use evloop_core::{Kind, Spec};
 use evloop_pipe::Waker;
 use loom::thread;
 
 use super::*;
+use crate::mailbox::Mailbox;
 
 struct World {
     core: Core<()>,
@@ -127,5 +130,30 @@ fn what_is_activated_is_not_what_has_its_place_next() {
         };
         assert_eq!(world.core.active(), active);
         join(thread);
+    });
+}
+
+/// So the loop takes what was posted first: who activates an event and then posts its deletion has deleted
+/// it.
+#[test]
+fn what_was_activated_before_a_post_is_taken_with_it() {
+    loom::model(|| {
+        let mut world = World::new();
+        let activator = world.activator();
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&world.current), None));
+        let poster = thread::spawn({
+            let mailbox = Arc::clone(&mailbox);
+            move || {
+                activator.activate().expect("the event is there");
+                mailbox.post("delete").expect("the loop is there");
+            }
+        });
+        let (mut posted, mut bits) = (VecDeque::new(), 0);
+        for _ in 0..2 {
+            mailbox.take(&mut posted);
+            bits |= world.activators.boards[0].take();
+            assert!(posted.is_empty() || bits != 0);
+        }
+        join(poster);
     });
 }
