@@ -10,7 +10,8 @@ use std::process::Command;
 use super::PACKAGE;
 use super::install::FILE;
 use super::process::{find, output, succeed};
-use super::regress::{self, CORE_GROUPS, Flavour, Outcome, UPPER_GROUPS, limited};
+use super::programs::{self, PROGRAMS};
+use super::regress::{self, CORE_GROUPS, Flavour, Outcome, SETTINGS, UPPER_GROUPS, limited};
 use super::trial::{Trial, untouched};
 use crate::step::{Failure, Verdict, report};
 
@@ -29,7 +30,7 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
     for group in CORE_GROUPS.into_iter().chain(UPPER_GROUPS) {
         let mut tests = untouched(&program);
         tests.arg(format!("{group}/..")).env("LD_PRELOAD", &preload);
-        tests.env("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1");
+        tests.env("ASAN_OPTIONS", OPTIONS);
         let end = output(&mut limited(&tests, LIMIT_S))?;
         let outcome = Outcome::parse(group, &String::from_utf8_lossy(&end.stdout));
         let said = String::from_utf8_lossy(&end.stderr);
@@ -41,8 +42,29 @@ pub(super) fn check(trial: &Trial<'_>) -> Result<Verdict, Failure> {
             findings.push(format!("{group}: {}", end.status));
         }
     }
+    for program in PROGRAMS {
+        let Some(path) = program.compile(trial, &["-fsanitize=address"])? else {
+            continue;
+        };
+        for setting in &SETTINGS {
+            let mut run = untouched(&path);
+            run.env("LD_PRELOAD", &preload);
+            run.env("ASAN_OPTIONS", OPTIONS);
+            run.envs(setting.env.iter().copied());
+            let end = output(&mut limited(&run, programs::LIMIT_S))?;
+            if !end.status.success() {
+                print!("{}", String::from_utf8_lossy(&end.stderr));
+                let name = program.name();
+                findings.push(format!("{name}, {setting}: {}", end.status));
+            }
+        }
+        println!("{}: {} settings", program.name(), SETTINGS.len());
+    }
     report(&findings)
 }
+
+/// Leaks are valgrind's to find.
+const OPTIONS: &str = "detect_leaks=0:abort_on_error=1";
 
 /// The lines that name an error.
 fn errors(said: &str) -> impl Iterator<Item = &str> {

@@ -65,6 +65,12 @@ pub(super) const CHECKS: &[Check] = &[
         run: programs::rules,
     },
     Check {
+        name: "disorder",
+        about: "callbacks free, add, activate and close each other's events at random",
+        is_quick: true,
+        run: programs::disorder,
+    },
+    Check {
         name: "memcached",
         about: "memcached stores and returns a value, with 1 thread and 4",
         is_quick: true,
@@ -114,7 +120,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "asan",
-        about: "libevent's own tests with library and tests under AddressSanitizer",
+        about: "libevent's own tests and our programs, with the library, under AddressSanitizer",
         is_quick: false,
         run: asan::check,
     },
