@@ -87,13 +87,16 @@ static inline void drown(size_t i)
 
 static inline void receive(int fd)
 {
-    uint64_t stamps[64];
-    size_t length = take(fd, stamps, sizeof stamps) / sizeof *stamps;
-    uint64_t now = ns(CLOCK_MONOTONIC);
-    for (size_t i = 0; i < length; i++)
-        if (done + i < wanted)
-            latencies[done + i] = now - stamps[i];
-    count(length);
+    uint64_t stamps[64], come = 0;
+    size_t length;
+    do {
+        length = take(fd, stamps, sizeof stamps) / sizeof *stamps;
+        uint64_t now = ns(CLOCK_MONOTONIC);
+        for (size_t i = 0; i < length; i++, come++)
+            if (done + come < wanted)
+                latencies[done + come] = now - stamps[i];
+    } while (length == 64);
+    count(come);
 }
 
 /* Connections: the file descriptors of each loop. */

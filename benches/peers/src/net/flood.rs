@@ -53,20 +53,26 @@ impl AsFd for Urgent {
 }
 
 impl Payload for Urgent {
-    /// Takes all that has come. What is written at once is read at once, so no stamp is cut in two.
+    /// Takes all that has come, as an edge says it once. A stamp is written at once, so none is cut in two.
     fn run(&self) -> u64 {
         let mut bytes = [0; 512];
-        let length = match (&self.stream).read(&mut bytes) {
-            Ok(0) => panic!("the load generator is gone"),
-            Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return 0,
-            Err(error) => panic!("a stamp cannot be read: {error}"),
-        };
-        let (stamps, _) = bytes[..length].as_chunks();
-        let now = now_ns();
-        let latencies = stamps.iter().map(|&stamp| now - u64::from_ne_bytes(stamp));
-        self.latencies.borrow_mut().extend(latencies);
-        stamps.len() as u64
+        let mut count = 0;
+        loop {
+            let length = match (&self.stream).read(&mut bytes) {
+                Ok(0) => panic!("the load generator is gone"),
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return count,
+                Err(error) => panic!("a stamp cannot be read: {error}"),
+            };
+            let (stamps, _) = bytes[..length].as_chunks();
+            let now = now_ns();
+            let latencies = stamps.iter().map(|&stamp| now - u64::from_ne_bytes(stamp));
+            self.latencies.borrow_mut().extend(latencies);
+            count += stamps.len() as u64;
+            if length < bytes.len() {
+                return count;
+            }
+        }
     }
 }
 
