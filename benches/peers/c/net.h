@@ -71,9 +71,11 @@ static uint64_t runs, *latencies;
 static void make_flood(void)
 {
     make_ring();
-    int last = writers[n - 1];
-    memmove(writers + 1, writers, (n - 1) * sizeof *writers);
-    writers[0] = last;
+    for (size_t i = n; i-- > 1;) {
+        int before = writers[i - 1];
+        writers[i - 1] = writers[i];
+        writers[i] = before;
+    }
     prime(n);
 }
 
@@ -104,7 +106,8 @@ static inline void receive(int fd)
 static size_t loops = 1, shares[MOST_LOOPS];
 static int *connections[MOST_LOOPS];
 
-static int listen_on(uint16_t *port)
+/* Of several listeners, one gets the connections that arrive on its loop's processor. */
+static int listen_on(uint16_t *port, int is_other)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1;
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(*port) };
@@ -112,6 +115,10 @@ static int listen_on(uint16_t *port)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     need(fd >= 0, "socket");
     need(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) == 0, "SO_REUSEPORT");
+    pin(is_other);
+    int cpu = sched_getcpu();
+    pin(0);
+    need(setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof cpu) == 0, "SO_INCOMING_CPU");
     need(bind(fd, (struct sockaddr *)&address, sizeof address) == 0, "bind");
     need(listen(fd, 4096) == 0, "listen");
     need(getsockname(fd, (struct sockaddr *)&address, &length) == 0, "getsockname");
@@ -124,7 +131,7 @@ static void accept_all(size_t all)
     struct pollfd listeners[MOST_LOOPS];
     uint16_t port = 0;
     for (size_t i = 0; i < loops; i++) {
-        listeners[i] = (struct pollfd){ listen_on(&port), POLLIN, 0 };
+        listeners[i] = (struct pollfd){ listen_on(&port, i > 0), POLLIN, 0 };
         connections[i] = calloc(all, sizeof **connections);
     }
     printf("port %d\n", port);

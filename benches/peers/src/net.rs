@@ -17,6 +17,7 @@ mod peer_tokio;
 mod raw;
 
 use std::io::{ErrorKind, Read, Write};
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -180,7 +181,8 @@ fn echo<L: Loop>(work: &Work) -> Batch {
     let Processors { own, other } = Processors::usable();
     pin(own);
     let loops = loops(work);
-    let mut shares = accept(loops, work.n).into_iter();
+    let cpus: Vec<usize> = iter::once(own).chain(other).take(loops).collect();
+    let mut shares = accept(&cpus, work.n).into_iter();
     let mut first = serve::<L>(shares.next().expect("one loop at least"));
     let stop = Arc::new(AtomicBool::new(false));
     let other = shares.next().zip(other);
@@ -234,17 +236,18 @@ impl Other {
     }
 }
 
-/// Listens once a loop, on one port, says which, and waits for `n` connections in all: those of each loop.
-fn accept(loops: usize, n: usize) -> Vec<Vec<TcpStream>> {
+/// Listens once for each loop's processor, on one port, says which, and waits for `n` connections in all: those
+/// of each loop.
+fn accept(cpus: &[usize], n: usize) -> Vec<Vec<TcpStream>> {
     let mut port = 0;
     let mut listeners = Vec::new();
-    for _ in 0..loops {
-        let listener = listen(port).expect("a listener");
+    for &cpu in cpus {
+        let listener = listen(port, cpu).expect("a listener");
         port = listener.local_addr().expect("it is bound").port();
         listeners.push(listener);
     }
     println!("port {port}");
-    let mut shares: Vec<Vec<TcpStream>> = (0..loops).map(|_| Vec::new()).collect();
+    let mut shares: Vec<Vec<TcpStream>> = cpus.iter().map(|_| Vec::new()).collect();
     while shares.iter().map(Vec::len).sum::<usize>() < n {
         let mut fds: Vec<_> = listeners
             .iter()
@@ -267,10 +270,13 @@ fn accept(loops: usize, n: usize) -> Vec<Vec<TcpStream>> {
     shares
 }
 
-fn listen(port: u16) -> rustix::io::Result<TcpListener> {
+/// Of several listeners, one gets the connections that arrive on its processor.
+fn listen(port: u16, cpu: usize) -> rustix::io::Result<TcpListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
     sockopt::set_socket_reuseport(&socket, true)?;
+    let cpu = u32::try_from(cpu).expect("there are not so many");
+    sockopt::set_socket_incoming_cpu(&socket, cpu)?;
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
     rustix::net::listen(&socket, 4096)?;
     Ok(TcpListener::from(socket))

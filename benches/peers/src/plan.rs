@@ -151,7 +151,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "loops",
-        "The same by loops that share nothing: each has a thread, a processor, a listener with SO_REUSEPORT and a load generator on the same processor, so a second pair on a second processor can at most halve the time. Loops follow the slash.",
+        "The same by loops that share nothing: each has a thread, a processor, a listener with SO_REUSEPORT and SO_INCOMING_CPU, and a load generator on the same processor, so a second pair on a second processor can at most halve the time; less where both processors are threads of one core, as those of a virtual machine may be. Loops follow the slash.",
     ),
     (
         "flood",

@@ -281,6 +281,7 @@ fn value(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan;
 
     fn verdict(values: &[f64]) -> Verdict {
         Verdict {
@@ -296,6 +297,24 @@ mod tests {
         assert_eq!(verdict(&[0.7, 0.8, 0.8004]).says(), "reached");
         assert_eq!(verdict(&[0.7, 0.81, 0.9]).says(), "reached in 1 of 3");
         assert_eq!(verdict(&[0.9, 1.0, 0.9]).says(), "NOT reached");
+    }
+
+    #[test]
+    fn each_target_is_about_a_case_of_the_quick_run() {
+        let labels: Vec<String> = plan::cases(true)
+            .into_iter()
+            .flat_map(|case| {
+                let readings = plan::readings(&case.work.name).iter();
+                readings.map(move |&reading| {
+                    let case = case.clone();
+                    plan::Case { reading, ..case }.label()
+                })
+            })
+            .collect();
+        for (name, label, ..) in TARGETS {
+            let cases = labels.iter().filter(|known| known == label).count();
+            assert_eq!(cases, 1, "{name}: {label}");
+        }
     }
 
     #[test]

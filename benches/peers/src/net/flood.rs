@@ -78,8 +78,9 @@ impl Payload for Urgent {
 
 /// Answers with the median, p99 and p99.9 of the latencies, and the time a callback of the flood, in µs.
 pub(crate) fn batch<L: Loop>(work: &Work) -> Batch {
-    pin(Processors::usable().own);
-    let mut shares = accept(1, 1);
+    let own = Processors::usable().own;
+    pin(own);
+    let mut shares = accept(&[own], 1);
     let stream = shares.remove(0).remove(0);
     let mut starter = stream.try_clone().expect("a socket can be");
     let latencies = Rc::new(RefCell::new(Vec::new()));

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::param::page_size;
 
 use super::{Batch, IdleLoop, Payload, accept};
+use crate::wake::Processors;
 use crate::work::Work;
 
 /// A connection that is not expected to say anything.
@@ -29,7 +30,9 @@ impl Payload for Quiet {
 /// The connections are accepted before the first look. The loop is made, takes them over, and is run once,
 /// between the looks.
 pub(crate) fn batch<L: IdleLoop>(work: &Work) -> Batch {
-    let mut connections: Vec<_> = accept(1, work.n).remove(0).into_iter().map(Some).collect();
+    let own = Processors::usable().own;
+    let connections = accept(&[own], work.n).remove(0);
+    let mut connections: Vec<_> = connections.into_iter().map(Some).collect();
     let before = Memory::now();
     let mut events = L::open();
     for connection in &mut connections {
