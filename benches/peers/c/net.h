@@ -235,11 +235,14 @@ static double allocated(void)
 
 static double resident(void)
 {
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    need(file != NULL && fscanf(file, "%*d %ld", &pages) == 1, "statm");
+    char line[128];
+    long kilobytes = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file != NULL && fgets(line, sizeof line, file))
+        sscanf(line, "VmRSS: %ld", &kilobytes);
+    need(kilobytes >= 0, "VmRSS");
     fclose(file);
-    return (double)pages * sysconf(_SC_PAGESIZE);
+    return kilobytes * 1024.;
 }
 
 static double memory(uint64_t ops)

@@ -159,7 +159,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "idle",
-        "What an idle TCP connection with an idle timeout costs in user space: the bytes that malloc has given out, with its own (mallinfo2), and the bytes that became resident (statm). Both are what making the loop, giving it all connections and one turn add, when the connections are there already, divided by their number. Closures capture nothing. Each time in a new process.",
+        "What an idle TCP connection with an idle timeout costs in user space: the bytes that malloc has given out, with its own (mallinfo2), and the bytes that became resident (VmRSS). Both are what making the loop, giving it all connections and one turn add, when the connections are there already, divided by their number. Closures capture nothing. Each time in a new process.",
     ),
     (
         "register",

@@ -4,8 +4,6 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::param::page_size;
-
 use super::{Batch, IdleLoop, Payload, accept};
 use crate::wake::Processors;
 use crate::work::Work;
@@ -61,15 +59,14 @@ impl Memory {
     fn now() -> Self {
         // SAFETY: it takes nothing, and returns numbers.
         let info = unsafe { libc::mallinfo2() };
-        let pages = fs::read_to_string("/proc/self/statm").expect("Linux has it");
-        let pages: usize = pages
-            .split(' ')
-            .nth(1)
-            .and_then(|resident| resident.parse().ok())
-            .expect("the second is the resident pages");
+        let status = fs::read_to_string("/proc/self/status").expect("Linux has it");
+        let mut words = status.split_whitespace();
+        let kilobytes: Option<f64> = words
+            .find(|&word| word == "VmRSS:")
+            .and_then(|_| words.next()?.parse().ok());
         Self {
             allocated: (info.uordblks + info.hblkhd) as f64,
-            resident: (pages * page_size()) as f64,
+            resident: kilobytes.expect("Linux tells it") * 1024.0,
         }
     }
 }
