@@ -286,18 +286,31 @@ impl<O: Outside> Program<O> {
         }
     }
 
+    /// One turn; or several, in a run that waits for its end, which in this process has come already.
     fn look(&mut self, events: &mut Loop<O>) {
+        let (mode, until) = match self.bytes.byte() % 4 {
+            0 | 1 => (Mode::NonBlocking, None),
+            2 => (Mode::Once, Some(self.time())),
+            _ => (Mode::StayOnEmpty, Some(self.time())),
+        };
         self.note("look");
+        self.detail(mode);
+        if let Some(time) = until {
+            let is_simulated = self.outside.sim().is_some();
+            events.exit_after(if is_simulated { time } else { Duration::ZERO });
+        }
         self.budget = 40;
-        self.turn(events);
+        self.run(events, mode);
         self.check(events);
     }
 
     fn turn(&mut self, events: &mut Loop<O>) {
+        self.run(events, Mode::NonBlocking);
+    }
+
+    fn run(&mut self, events: &mut Loop<O>, mode: Mode) {
         self.outside.go_on();
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            events.run_mode(Mode::NonBlocking, self)
-        }));
+        let run = catch_unwind(AssertUnwindSafe(|| events.run_mode(mode, self)));
         match run {
             Ok(outcome) => drop(outcome.expect("it runs")),
             Err(panic) if panic.is::<OnPurpose>() => {
