@@ -242,7 +242,7 @@ fn net_cases(is_quick: bool) -> Vec<Case> {
     let sizes: &[(usize, u64)] = if is_quick {
         &[(64, 5_000)]
     } else {
-        &[(1, 3_000), (64, 10_000), (512, 10_000), (5_000, 15_000)]
+        &[(1, 1_500), (64, 10_000), (512, 10_000), (5_000, 15_000)]
     };
     for &(n, ops) in sizes {
         let mut case = case("echo", (n, 1), ops, "raw-level");
