@@ -76,7 +76,10 @@ impl<T> Core<T> {
             let next = event.next_on_fd;
             if event.state.contains(State::PENDING) {
                 let mut told = ready.for_interest(event.interest());
-                told.set(Ready::TIMEOUT, ready.is_timeout() && event.timer.is_some());
+                told.set(
+                    Ready::TIMEOUT,
+                    ready.is_timeout() && event.state.contains(State::TIMED),
+                );
                 if !told.is_empty() {
                     self.make_active(slot, told);
                 }

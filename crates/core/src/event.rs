@@ -6,7 +6,6 @@ use core::time::Duration;
 use bitflags::bitflags;
 use evloop_changelist::{Interest, RawFd, Ready, Trigger};
 use evloop_signals::Signal;
-use evloop_timers::TimerId;
 
 use crate::slab::{EventId, NONE};
 use crate::timeout::nanoseconds;
@@ -148,6 +147,8 @@ bitflags! {
         const COUNTS = 2048;
         /// There is more to tell its callback than readiness: [`Event::count`] or [`Event::errno`].
         const NEWS = 1024;
+        /// Its timeout runs: the timer of its slot is armed.
+        const TIMED = 4096;
     }
 }
 
@@ -190,7 +191,6 @@ pub(crate) struct Event<T> {
     /// Why the kernel refused interest in its file descriptor, or 0.
     pub(crate) errno: i32,
     pub(crate) kind: Kind,
-    pub(crate) timer: Option<TimerId>,
     /// Its timeout, or [`NO_TIMEOUT`].
     timeout_ns: u64,
     /// Deliveries of its signal since its callback ran.
@@ -213,7 +213,6 @@ impl<T> Event<T> {
             next_on_fd: NONE,
             errno: 0,
             kind: spec.kind,
-            timer: None,
             timeout_ns: encoded(spec.timeout),
             count: 0,
             runs: 0,
@@ -300,7 +299,7 @@ impl<T> Event<T> {
 }
 
 // What the documentation of the crate says.
-const _: () = assert!(size_of::<Event<&str>>() == 64 + size_of::<&str>());
+const _: () = assert!(size_of::<Event<&str>>() == 56 + size_of::<&str>());
 
 /// In [`Event::timeout_ns`]: none. A timeout of 584 years is a nanosecond shorter.
 const NO_TIMEOUT: u64 = u64::MAX;

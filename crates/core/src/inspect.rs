@@ -129,7 +129,7 @@ impl<T> Core<T> {
     /// When the next timeout expires, in nanoseconds of the loop's clock.
     #[must_use]
     pub fn next_deadline_ns(&mut self) -> Option<u64> {
-        self.timers.peek().map(|(_, deadline_ns, _)| deadline_ns)
+        self.timers.peek().map(|(_, deadline_ns)| deadline_ns)
     }
 
     /// What the kernel holds, as far as the loop told it: what a look into the kernel has to show
@@ -150,9 +150,10 @@ impl<T> Core<T> {
             active: event.state.intersects(State::QUEUED).then_some(event.ready),
             timeout: event.timeout_ns().map(Duration::from_nanos),
             deadline_ns: event
-                .timer
-                .filter(|_| event.state.contains(State::PENDING))
-                .and_then(|timer| self.timers.deadline(timer)),
+                .state
+                .contains(State::PENDING | State::TIMED)
+                .then(|| self.timers.get(id.slot))
+                .flatten(),
             runs: event.runs,
             callback_time: Duration::from_nanos(measured.spent_ns),
             longest_callback: Duration::from_nanos(measured.longest_ns),

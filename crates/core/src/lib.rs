@@ -50,7 +50,7 @@
 //! | [`verify`](Core::verify) | `O(n)` in all that there is |
 //!
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
-//! will be. An event takes a slot of 64 bytes and its payload; a file descriptor 16 bytes, and
+//! will be. An event takes a slot of 56 bytes and its payload; a file descriptor 16 bytes, and
 //! 4 more in the changelist, for each number up to the highest.
 //!
 //! # Why a step machine
@@ -114,7 +114,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use evloop_signals::SignalMap;
-use evloop_timers::{LaneId, Timers};
+use evloop_timers::{Deadlines, LaneId};
 
 use crate::active::{ActiveQueues, Level};
 use crate::fd_map::FdMap;
@@ -148,7 +148,8 @@ pub struct Core<T> {
     signals: SignalMap<u32>,
     /// The signals that the front was asked to catch, a bit each.
     caught: u64,
-    timers: Timers<u32>,
+    /// By slot: the timeouts that run.
+    timers: Deadlines,
     /// The common timeouts in nanoseconds, and their lanes.
     common: Vec<(u64, LaneId)>,
     /// Pending events that are always ready, in the order in which they were added.
@@ -203,7 +204,7 @@ impl<T> Core<T> {
             fds: FdMap::new(),
             signals: SignalMap::new(),
             caught: 0,
-            timers: Timers::new(),
+            timers: Deadlines::new(),
             common: Vec::new(),
             always: Vec::new(),
             prepare: Watchers::default(),

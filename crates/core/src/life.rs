@@ -431,14 +431,15 @@ impl<T> Core<T> {
         if !state.intersects(State::ON) {
             return;
         }
-        event.state = state.difference(State::ON);
+        event.state = state.difference(State::ON | State::TIMED);
         if state.contains(State::PENDING) {
             self.pending -= usize::from(event.counts());
         }
-        if let Some(timer) = event.timer.take() {
-            self.timers.remove(timer);
+        let kind = event.kind;
+        if state.contains(State::TIMED) {
+            self.timers.remove(slot);
         }
-        match event.kind {
+        match kind {
             Kind::Io { .. } => self.fds.remove(&mut self.events, slot),
             Kind::Signal(signal) => {
                 // Whether the signal is still to be caught is settled by `idle_signal`.

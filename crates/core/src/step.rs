@@ -367,18 +367,16 @@ impl<T> Core<T> {
         let id = event.id(slot);
         let ready = core::mem::replace(&mut event.ready, Ready::empty());
         event.runs += 1;
-        let (state, timer) = (event.state, event.timer);
+        let state = event.state;
         self.running = Some(id);
         self.ran.count(ready);
         let mut news = News::default();
-        let sort = state & (State::PERSISTENT | State::NEWS | State::INTERNAL);
-        if sort != State::PERSISTENT || timer.is_some() {
+        let sort = state & (State::PERSISTENT | State::TIMED | State::NEWS | State::INTERNAL);
+        if sort != State::PERSISTENT {
             if !state.contains(State::PERSISTENT) {
                 self.linger(slot);
-            } else if let Some(timer) = timer
-                && !ready.contains(Ready::TIMEOUT)
-            {
-                self.rearm_idle(slot, timer);
+            } else if sort.contains(State::TIMED) && !ready.contains(Ready::TIMEOUT) {
+                self.rearm_idle(slot);
             }
             if sort.intersects(State::NEWS | State::INTERNAL) {
                 news = self.take_news(slot, ready);

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use evloop_changelist::Ready;
-use evloop_timers::{LaneId, TimerId};
+use evloop_timers::LaneId;
 
 use crate::Core;
 use crate::error::NoSuchEvent;
@@ -79,47 +79,30 @@ impl<T> Core<T> {
     #[inline]
     pub(crate) fn start_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
         self.forget_expiry(slot);
-        let timer = self.events[slot].timer;
-        match timer {
-            Some(timer) => self.rearm(timer, timeout_ns, now_ns),
-            None => self.insert_timer(slot, timeout_ns, now_ns),
-        }
-    }
-
-    fn insert_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
-        let timer = match self.lane(timeout_ns) {
-            Some(lane) => self.timers.insert_in_lane(lane, now_ns, slot),
-            None => {
-                let deadline_ns = now_ns.saturating_add(timeout_ns);
-                self.timers.insert(deadline_ns, slot)
-            }
-        };
-        self.events[slot].timer = Some(timer);
+        self.events[slot].state.insert(State::TIMED);
+        self.arm(slot, timeout_ns, now_ns);
         self.most.timers = self.most.timers.max(self.timers.len());
     }
 
-    /// Moves a timer to `timeout_ns` after `from_ns`.
+    /// Arms the timer of a slot to be due `timeout_ns` after `from_ns`, anew if it is armed.
     #[inline]
-    pub(crate) fn rearm(&mut self, timer: TimerId, timeout_ns: u64, from_ns: u64) {
+    fn arm(&mut self, slot: u32, timeout_ns: u64, from_ns: u64) {
         match self.lane(timeout_ns) {
-            Some(lane) => self.timers.rearm_in_lane(timer, lane, from_ns),
-            None => self.timers.rearm(timer, from_ns.saturating_add(timeout_ns)),
-        };
+            Some(lane) => self.timers.set_in_lane(slot, lane, from_ns),
+            None => self.timers.set(slot, from_ns.saturating_add(timeout_ns)),
+        }
     }
 
     /// The interval of a persistent event that was heard of in another way begins anew: with this turn,
     /// or with the callback of this turn that has started it since.
     #[inline]
-    pub(crate) fn rearm_idle(&mut self, slot: u32, timer: TimerId) {
-        let Some(interval_ns) = self.events[slot].timeout_ns() else {
-            return;
-        };
-        let started_ns = self
-            .timers
-            .deadline(timer)
-            .map_or(0, |deadline_ns| deadline_ns.saturating_sub(interval_ns));
-        let from_ns = started_ns.max(self.now_ns);
-        self.rearm(timer, interval_ns, from_ns);
+    pub(crate) fn rearm_idle(&mut self, slot: u32) {
+        if let Some(interval_ns) = self.events[slot].timeout_ns()
+            && let Some(deadline_ns) = self.timers.get(slot)
+        {
+            let started_ns = deadline_ns.saturating_sub(interval_ns);
+            self.arm(slot, interval_ns, started_ns.max(self.now_ns));
+        }
     }
 
     /// The lane of a common timeout.
@@ -133,9 +116,8 @@ impl<T> Core<T> {
 
     fn stop_timer(&mut self, slot: u32) {
         self.forget_expiry(slot);
-        if let Some(timer) = self.events[slot].timer.take() {
-            self.timers.remove(timer);
-        }
+        self.events[slot].state.remove(State::TIMED);
+        self.timers.remove(slot);
     }
 
     /// An expiry whose callback has not run did not happen.
@@ -152,7 +134,7 @@ impl<T> Core<T> {
 
     /// Makes active what is due, in deadline order.
     pub(crate) fn expire(&mut self) {
-        while let Some((timer, deadline_ns, &slot)) = self.timers.peek_due(self.now_ns) {
+        while let Some((slot, deadline_ns)) = self.timers.peek_due(self.now_ns) {
             let late_ns = self.now_ns - deadline_ns;
             self.stats.late_timers += u64::from(late_ns > LATE_NS);
             self.most.late_ns = self.most.late_ns.max(late_ns);
@@ -167,11 +149,11 @@ impl<T> Core<T> {
                             self.now_ns.saturating_add(u64::from(interval_ns == 0))
                         }
                     };
-                    self.rearm(timer, interval_ns, from_ns);
+                    self.arm(slot, interval_ns, from_ns);
                 }
                 _ => {
-                    event.timer = None;
-                    self.timers.remove(timer);
+                    event.state.remove(State::TIMED);
+                    self.timers.remove(slot);
                 }
             }
             self.make_active(slot, Ready::TIMEOUT);

@@ -81,12 +81,13 @@ impl<T> Core<T> {
         ensure(watches == (is_on && event.is_watcher()), || {
             "is a watcher, or waits, not both".into()
         })?;
-        if let Some(timer) = event.timer {
-            ensure(is_on, || "has a timer and is not pending".into())?;
-            ensure(self.timers.get(timer) == Some(&slot), || {
-                "has a timer that is not its own".into()
-            })?;
-        }
+        let is_timed = event.state.contains(State::TIMED);
+        ensure(is_on || !is_timed, || {
+            "has a timer and is not pending".into()
+        })?;
+        ensure(self.timers.get(slot).is_some() == is_timed, || {
+            "has a timer, or is said to have, not both".into()
+        })?;
         let is_paused = event.is_io() && event.interest().is_empty();
         let is_there = match event.kind {
             Kind::Io { fd, .. } => self.fds.is_on(&self.events, fd, slot),
@@ -170,7 +171,7 @@ impl Counted {
         let is_on = event.is_on();
         let is_always = matches!(event.kind, Kind::Always(_));
         self.pending += usize::from(event.state.contains(State::PENDING) && event.counts());
-        self.timers += usize::from(event.timer.is_some());
+        self.timers += usize::from(event.state.contains(State::TIMED));
         self.always += usize::from(is_on && is_always);
         self.watchers += usize::from(is_on && event.is_watcher());
     }

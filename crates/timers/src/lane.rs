@@ -1,148 +1,107 @@
 //! Lanes: timers of one common duration, in a list that is sorted because time does not go back.
 //!
 //! All timers of a lane run for the same duration, so one that is put in later is due later: it goes
-//! to the tail. Only the head can be the earliest, so only the head needs a place in the heap. The list
-//! runs through the timers' own slots and allocates nothing.
+//! to the tail. Only the head can be the earliest, so only the head needs a place in the heap. The links of
+//! the lists are kept by index beside the timers, from the first time that one enters a lane.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
-use core::ops::{Index, IndexMut};
 use core::time::Duration;
 
 use crate::heap::Key;
-use crate::slots::{NONE, Slots, ensure};
+use crate::shrink::shrink_if_sparse;
+use crate::slots::{NONE, ensure};
 
 /// The handle of a lane: a queue of timers that run for one duration.
 ///
-/// Made by [`Timers::lane`], and meaningful to that [`Timers`] alone, for as long as it lives.
+/// Made by [`Timers::lane`] or [`Deadlines::lane`], and meaningful to that set alone, for as long as
+/// it lives.
 ///
-/// [`Timers`]: crate::Timers
 /// [`Timers::lane`]: crate::Timers::lane
+/// [`Deadlines::lane`]: crate::Deadlines::lane
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LaneId(NonZeroU32);
 
-/// A timer, whether alone in the heap or in a lane.
-pub(crate) struct Timer<T> {
+/// What is known of a timer by its index: 16 bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Timer {
     /// When it is due. Its place in the heap may stand under an earlier key, never under a later one.
-    pub(crate) key: Key,
+    pub(crate) deadline_ns: u64,
+    /// The sequence number of its arming, or [`NOT_ARMED`].
+    pub(crate) sequence: u32,
     /// The lane it is in.
     pub(crate) lane: Option<LaneId>,
-    /// The slot of the timer before it in its lane, or `NONE`.
-    pub(crate) prev: u32,
-    /// The slot of the timer after it in its lane, or `NONE`.
-    pub(crate) next: u32,
-    pub(crate) value: T,
 }
 
-impl<T> Timer<T> {
+/// No timer has this number: all are drawn anew before it comes up.
+pub(crate) const NOT_ARMED: u32 = u32::MAX;
+
+// What the documentation of the crate says.
+const _: () = assert!(size_of::<Timer>() == 16);
+
+impl Timer {
+    /// It has gone, or has not come. Nothing that is armed is due later.
+    pub(crate) const NONE: Self = Self {
+        deadline_ns: u64::MAX,
+        sequence: NOT_ARMED,
+        lane: None,
+    };
+
     /// A timer in no lane.
-    pub(crate) const fn new(key: Key, value: T) -> Self {
+    #[inline]
+    pub(crate) const fn new(key: Key) -> Self {
         Self {
-            key,
+            deadline_ns: key.deadline_ns,
+            sequence: key.sequence,
             lane: None,
-            prev: NONE,
-            next: NONE,
-            value,
         }
     }
+
+    #[inline]
+    pub(crate) const fn is_armed(&self) -> bool {
+        self.sequence != NOT_ARMED
+    }
+
+    #[inline]
+    pub(crate) const fn key(&self) -> Key {
+        Key {
+            deadline_ns: self.deadline_ns,
+            sequence: self.sequence,
+        }
+    }
+}
+
+/// The neighbours of a timer in its lane, by index; `NONE` where there is none.
+#[derive(Clone, Copy)]
+pub(crate) struct Link {
+    pub(crate) prev: u32,
+    pub(crate) next: u32,
+}
+
+impl Link {
+    /// Nobody before and nobody after.
+    pub(crate) const ALONE: Self = Self {
+        prev: NONE,
+        next: NONE,
+    };
 }
 
 /// The timers of one duration, by rising key.
-pub(crate) struct Lane {
+struct Lane {
     duration_ns: u64,
     head: u32,
     tail: u32,
-}
-
-impl Lane {
-    /// When a timer that is put in now is due.
-    pub(crate) const fn deadline_ns(&self, now_ns: u64) -> u64 {
-        now_ns.saturating_add(self.duration_ns)
-    }
-
-    /// Puts in a timer with the latest sequence number, behind all that are not due after it.
-    ///
-    /// The search starts at the tail, and ends there unless the caller's time has gone back.
-    pub(crate) fn link<T>(&mut self, slots: &mut Slots<Timer<T>>, slot: u32) {
-        let key = slots[slot].key;
-        let mut prev = self.tail;
-        while prev != NONE && slots[prev].key > key {
-            prev = slots[prev].prev;
-        }
-        let next = if prev == NONE {
-            self.head
-        } else {
-            slots[prev].next
-        };
-        slots[slot].prev = prev;
-        slots[slot].next = next;
-        self.join(slots, prev, slot);
-        self.join(slots, slot, next);
-    }
-
-    /// Takes a timer out.
-    pub(crate) fn unlink<T>(&mut self, slots: &mut Slots<Timer<T>>, slot: u32) {
-        let Timer { prev, next, .. } = slots[slot];
-        self.join(slots, prev, next);
-    }
-
-    /// Makes two timers neighbours; `NONE` on a side stands for that end of the lane.
-    fn join<T>(&mut self, slots: &mut Slots<Timer<T>>, before: u32, after: u32) {
-        if before == NONE {
-            self.head = after;
-        } else {
-            slots[before].next = after;
-        }
-        if after == NONE {
-            self.tail = before;
-        } else {
-            slots[after].prev = before;
-        }
-    }
-
-    /// Says what is wrong unless the lane is sorted, linked both ways, and holds timers of `lane`
-    /// only.
-    ///
-    /// Calls `visit` with each timer's slot, the head first.
-    pub(crate) fn verify<T>(
-        &self,
-        slots: &Slots<Timer<T>>,
-        lane: LaneId,
-        mut visit: impl FnMut(u32) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let (mut before, mut slot) = (NONE, self.head);
-        // Keys rise along the way, so it does not come round.
-        let mut last: Option<Key> = None;
-        while slot != NONE {
-            let Some(timer) = slots.at(slot) else {
-                return Err(format!("slot {slot} is in {lane:?}, and not taken"));
-            };
-            ensure(timer.lane == Some(lane), || {
-                format!("slot {slot} is in {lane:?}, and does not know")
-            })?;
-            ensure(timer.prev == before, || {
-                format!("slot {slot} does not know the timer before it")
-            })?;
-            ensure(last < Some(timer.key), || {
-                format!("slot {slot} is too late in {lane:?}")
-            })?;
-            visit(slot)?;
-            last = Some(timer.key);
-            (before, slot) = (slot, timer.next);
-        }
-        ensure(before == self.tail, || {
-            format!("{lane:?} does not end at its tail")
-        })
-    }
 }
 
 /// All lanes, which stay for as long as the timers do.
 pub(crate) struct Lanes {
     lanes: Vec<Lane>,
     by_duration: BTreeMap<u64, LaneId>,
+    /// By index, as far as timers were in lanes.
+    pub(crate) links: Vec<Link>,
 }
 
 impl Lanes {
@@ -150,6 +109,7 @@ impl Lanes {
         Self {
             lanes: Vec::new(),
             by_duration: BTreeMap::new(),
+            links: Vec::new(),
         }
     }
 
@@ -173,10 +133,65 @@ impl Lanes {
         })
     }
 
-    /// Says what is wrong in a lane; calls `visit` with each timer's slot and whether it is a head.
-    pub(crate) fn verify<T>(
+    /// When a timer that is put into a lane now is due.
+    pub(crate) fn deadline_ns(&self, lane: LaneId, now_ns: u64) -> u64 {
+        now_ns.saturating_add(self.lanes[lane.index()].duration_ns)
+    }
+
+    /// Puts in a timer with the latest sequence number, behind all that are not due after it; between
+    /// whom it is then.
+    ///
+    /// The search starts at the tail, and ends there unless the caller's time has gone back.
+    pub(crate) fn insert(&mut self, lane: LaneId, timers: &[Timer], index: u32) -> Link {
+        if self.links.len() <= index as usize {
+            self.links.resize(index as usize + 1, Link::ALONE);
+        }
+        let key = timers[index as usize].key();
+        let Lane { head, tail, .. } = self.lanes[lane.index()];
+        let mut prev = tail;
+        while prev != NONE && timers[prev as usize].key() > key {
+            prev = self.links[prev as usize].prev;
+        }
+        let next = if prev == NONE {
+            head
+        } else {
+            self.links[prev as usize].next
+        };
+        self.join(lane, prev, index);
+        self.join(lane, index, next);
+        Link { prev, next }
+    }
+
+    /// Takes a timer out of its lane; between whom it was.
+    pub(crate) fn remove(&mut self, lane: LaneId, index: u32) -> Link {
+        let link = self.links[index as usize];
+        self.join(lane, link.prev, link.next);
+        link
+    }
+
+    /// Forgets the indices from `indices` on, which are in no lane.
+    pub(crate) fn forget_from(&mut self, indices: usize) {
+        self.links.truncate(indices);
+        shrink_if_sparse(&mut self.links, 2);
+    }
+
+    /// Makes two timers neighbours; `NONE` on a side stands for that end of the lane.
+    fn join(&mut self, lane: LaneId, before: u32, after: u32) {
+        let lane = &mut self.lanes[lane.index()];
+        match before {
+            NONE => lane.head = after,
+            before => self.links[before as usize].next = after,
+        }
+        match after {
+            NONE => lane.tail = before,
+            after => self.links[after as usize].prev = before,
+        }
+    }
+
+    /// Says what is wrong in a lane; calls `visit` with each timer's index and whether it is a head.
+    pub(crate) fn verify(
         &self,
-        slots: &Slots<Timer<T>>,
+        timers: &[Timer],
         mut visit: impl FnMut(u32, bool) -> Result<(), String>,
     ) -> Result<(), String> {
         ensure(self.by_duration.len() == self.lanes.len(), || {
@@ -187,23 +202,46 @@ impl Lanes {
             let Some(lane) = lane.filter(|lane| lane.duration_ns == duration_ns) else {
                 return Err(format!("{id:?} is not of its duration"));
             };
-            lane.verify(slots, id, |slot| visit(slot, slot == lane.head))?;
+            self.verify_lane(id, lane, timers, |index| visit(index, index == lane.head))?;
         }
         Ok(())
     }
-}
 
-impl Index<LaneId> for Lanes {
-    type Output = Lane;
-
-    fn index(&self, lane: LaneId) -> &Lane {
-        &self.lanes[lane.index()]
-    }
-}
-
-impl IndexMut<LaneId> for Lanes {
-    fn index_mut(&mut self, lane: LaneId) -> &mut Lane {
-        &mut self.lanes[lane.index()]
+    /// Says what is wrong unless the lane is sorted, linked both ways, and holds timers of `id` only.
+    ///
+    /// Calls `visit` with each timer's index, the head first.
+    fn verify_lane(
+        &self,
+        id: LaneId,
+        lane: &Lane,
+        timers: &[Timer],
+        mut visit: impl FnMut(u32) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let (mut before, mut index) = (NONE, lane.head);
+        // Keys rise along the way, so it does not come round.
+        let mut last: Option<Key> = None;
+        while index != NONE {
+            let link = self.links.get(index as usize);
+            let timer = timers.get(index as usize).filter(|timer| timer.is_armed());
+            let Some((timer, link)) = timer.zip(link) else {
+                return Err(format!("timer {index} is in {id:?}, and not armed"));
+            };
+            ensure(timer.lane == Some(id), || {
+                format!("timer {index} is in {id:?}, and does not know")
+            })?;
+            ensure(link.prev == before, || {
+                format!("timer {index} does not know the one before it")
+            })?;
+            ensure(last < Some(timer.key()), || {
+                format!("timer {index} is too late in {id:?}")
+            })?;
+            visit(index)?;
+            last = Some(timer.key());
+            (before, index) = (index, link.next);
+        }
+        ensure(before == lane.tail, || {
+            format!("{id:?} does not end at its tail")
+        })
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! [`Timers`] is a set of deadlines, each with a value, that says which is first and what is due. It
 //! leaves the clock, the waiting and the callbacks to its user: times are numbers of nanoseconds from
-//! an origin of the user's choosing.
+//! an origin of the user's choosing. [`Deadlines`] are the same without handles and values, for a user
+//! who has a table of what the timers are for.
 //!
 //! # Examples
 //!
@@ -35,9 +36,14 @@
 //!
 //! Most timeouts of a server never come: they are pushed on with every byte, or cancelled. A heap that
 //! follows each push does `O(log n)` work for nothing. This one holds a deadline that may be too early.
-//! Moving a timer later writes the true deadline to its slot and leaves the heap alone; when the old
+//! Moving a timer later writes the true deadline beside the heap and leaves the heap alone; when the old
 //! deadline comes up as the first, the timer is put back to where it belongs, once, however
 //! often it was moved.
+//!
+//! A cancelled timer is one that was moved to never: its entry stays, and the next timer of its slot
+//! takes it over if that is not due before. What nobody takes over goes when it comes up, or in one
+//! sweep with the others when such entries are more than half of the heap. What comes first is always a
+//! timer that runs, so nobody wakes for one that was cancelled.
 //!
 //! Where many timers run for the same duration, even that is too much: they are due in the order in which
 //! they were armed, so a list keeps them sorted for nothing. A lane is such a list; its head alone is in
@@ -59,7 +65,7 @@
 //! |---|---|---|
 //! | [`Timers::insert`] | `O(log n)` | when the table of timers or the heap is full |
 //! | [`Timers::insert_in_lane`] | `O(1)`; `O(log n)` into an empty lane | the same |
-//! | [`Timers::remove`] | `O(log n)`; `O(1)` in a lane with others | no |
+//! | [`Timers::remove`] | `O(1)` on average; `O(log n)` of the first | no |
 //! | [`Timers::rearm`], later | `O(1)` | no |
 //! | [`Timers::rearm`], earlier | `O(log n)` | no |
 //! | [`Timers::rearm`] out of a lane | `O(log n)` | when the heap is full |
@@ -69,6 +75,12 @@
 //! | [`Timers::pop_due`] | `O(1)` if nothing is due, else `O(log n)`; the same to put back | no |
 //! | [`Timers::lane`] | `O(log l)` | the first time for each duration |
 //! | [`Timers::get`], [`Timers::deadline`], [`Timers::len`] | `O(1)` | no |
+//!
+//! The costs of [`Deadlines`] are the same under other names.
+//!
+//! A timer takes its value and 8 to 16 bytes in the table of slots, 20 bytes more for its key and place, 16 in
+//! the heap if it is not in a lane, and 8 for its links in lanes where there are any. Each
+//! of these lies in an array that doubles when it is full.
 //!
 //! Giving memory back after a burst is paid for by the removals of the burst: `O(1)` each on average,
 //! with one that moves what is left now and then, as growing does.
@@ -81,6 +93,7 @@
 
 extern crate alloc;
 
+mod deadlines;
 mod heap;
 mod lane;
 mod shrink;
@@ -90,6 +103,7 @@ pub mod strategy;
 mod timer_id;
 mod timers;
 
+pub use deadlines::Deadlines;
 pub use lane::LaneId;
 pub use timer_id::TimerId;
 pub use timers::Timers;

@@ -10,7 +10,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 use core::num::NonZeroU32;
-use core::ops::{Index, IndexMut};
 
 use crate::shrink::{FLOOR, shrink_if_sparse};
 use crate::timer_id::TimerId;
@@ -125,7 +124,7 @@ impl<C> Slots<C> {
             self.unlink(last_slot(self.slots.len()));
             self.slots.pop();
         }
-        shrink_if_sparse(&mut self.slots);
+        shrink_if_sparse(&mut self.slots, 2);
     }
 
     /// Whether the handle's content is still there.
@@ -141,26 +140,11 @@ impl<C> Slots<C> {
         }
     }
 
+    /// What lives in a slot that is taken, with its handle.
     #[inline]
-    pub(crate) fn get_mut(&mut self, id: TimerId) -> Option<&mut C> {
-        match self.slots.get_mut(id.slot as usize) {
-            Some(Slot::Live(generation, content)) if *generation == id.generation => Some(content),
-            _ => None,
-        }
-    }
-
-    /// What lives in a slot, if anything does.
-    pub(crate) fn at(&self, slot: u32) -> Option<&C> {
-        match self.slots.get(slot as usize) {
-            Some(Slot::Live(_, content)) => Some(content),
-            _ => None,
-        }
-    }
-
-    /// The handle of what lives in a slot that is taken.
-    pub(crate) fn id(&self, slot: u32) -> TimerId {
-        match self.slots[slot as usize] {
-            Slot::Live(generation, _) => TimerId { slot, generation },
+    pub(crate) fn taken(&self, slot: u32) -> (TimerId, &C) {
+        match &self.slots[slot as usize] {
+            &Slot::Live(generation, ref content) => (TimerId { slot, generation }, content),
             _ => not_taken(slot),
         }
     }
@@ -256,26 +240,6 @@ impl<C> Slots<C> {
     }
 }
 
-impl<C> Index<u32> for Slots<C> {
-    type Output = C;
-
-    fn index(&self, slot: u32) -> &C {
-        match &self.slots[slot as usize] {
-            Slot::Live(_, content) => content,
-            _ => not_taken(slot),
-        }
-    }
-}
-
-impl<C> IndexMut<u32> for Slots<C> {
-    fn index_mut(&mut self, slot: u32) -> &mut C {
-        match &mut self.slots[slot as usize] {
-            Slot::Live(_, content) => content,
-            _ => not_taken(slot),
-        }
-    }
-}
-
 /// The number of the last of so many slots, of which there is one at least.
 fn last_slot(slots: usize) -> u32 {
     match u32::try_from(slots - 1) {
@@ -286,7 +250,7 @@ fn last_slot(slots: usize) -> u32 {
 
 #[cold]
 fn not_taken(slot: u32) -> ! {
-    unreachable!("heap, lanes and checked handles name taken slots only, not slot {slot}")
+    unreachable!("deadlines and checked handles name taken slots only, not slot {slot}")
 }
 
 /// An error in words, unless `holds`.

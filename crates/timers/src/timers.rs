@@ -1,20 +1,16 @@
-//! The timers: heap and lanes together, in one order.
+//! The timers: deadlines by slot, and what lives in the slots.
 //!
-//! The one idea: a timer's true key (deadline, sequence) is kept in its slot, and the heap holds keys
-//! that may be too early, never too late. So moving a deadline later writes to the slot only, and so
-//! does letting the next timer of a lane stand in for the head that left. A timer whose place in the
-//! heap is too early comes up as the first too soon; only then is it put back to where it belongs.
+//! The slot table gives out handles and keeps the values, [`Deadlines`] keep the order: a timer's index
+//! there is its slot.
 
-mod check;
-#[cfg(test)]
-mod tests;
-
+use alloc::format;
+use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use crate::heap::{Heap, Key};
-use crate::lane::{LaneId, Lanes, Timer};
-use crate::slots::{NONE, Slots};
+use crate::deadlines::Deadlines;
+use crate::lane::LaneId;
+use crate::slots::{Slots, ensure};
 use crate::timer_id::TimerId;
 
 /// A set of timers, each a deadline with a value, in order of deadline.
@@ -51,12 +47,9 @@ use crate::timer_id::TimerId;
 /// `minheap-internal.h` and the common timeouts of `event.c`. There the order among equal deadlines is
 /// that of the heap; here it is the order of arming.
 pub struct Timers<T> {
-    slots: Slots<Timer<T>>,
-    /// The timers outside lanes, and the head of each lane.
-    heap: Heap,
-    lanes: Lanes,
-    /// What the next arming draws.
-    sequence: u64,
+    slots: Slots<T>,
+    /// By slot.
+    deadlines: Deadlines,
 }
 
 impl<T> Timers<T> {
@@ -65,9 +58,7 @@ impl<T> Timers<T> {
     pub const fn new() -> Self {
         Self {
             slots: Slots::new(),
-            heap: Heap::new(),
-            lanes: Lanes::new(),
-            sequence: 0,
+            deadlines: Deadlines::new(),
         }
     }
 
@@ -88,8 +79,8 @@ impl<T> Timers<T> {
     /// How many timers fit into the memory that is held now.
     ///
     /// It doubles when it must, and is given back after a burst: once a quarter or less is used, the
-    /// heap shrinks to room for twice what it holds, and so does the table of timers as far as its
-    /// high end is free. A timer stays where it is while it lives, so one that was put in at the height
+    /// table of timers shrinks to room for twice what it holds as far as its high end is free, and the
+    /// heap from an eighth to four times, as half of it may be left by timers that have gone. A timer stays where it is while it lives, so one that was put in at the height
     /// of the burst can keep the table long until it goes; new ones are put low. Room for fewer
     /// than 256 timers may be kept for good.
     #[must_use]
@@ -111,22 +102,22 @@ impl<T> Timers<T> {
     /// `event_add` with a timeout.
     #[inline]
     pub fn insert(&mut self, deadline_ns: u64, value: T) -> TimerId {
-        let key = self.draw(deadline_ns);
-        let id = self.slots.insert(Timer::new(key, value));
-        self.heap.insert(id.slot, key);
+        let id = self.slots.insert(value);
+        self.deadlines.set(id.slot, deadline_ns);
         id
     }
 
     /// Takes a timer out, and gives its value back; `None` if it has gone already.
     ///
-    /// Costs `O(log n)`, and `O(1)` for a timer in a lane with others.
+    /// Costs `O(1)` on average: a timer that is not the first leaves its entry in the heap, and all such
+    /// entries go in one sweep once they are more than half. `O(log n)` for the first.
     ///
     /// # Compared with libevent
     ///
     /// `event_remove_timer`, and `event_del` of a timer.
     #[inline]
     pub fn remove(&mut self, id: TimerId) -> Option<T> {
-        self.slots.contains(id).then(|| self.take(id.slot).value)
+        self.slots.contains(id).then(|| self.take(id.slot))
     }
 
     /// Moves a timer to another deadline; false if it has gone already.
@@ -135,7 +126,8 @@ impl<T> Timers<T> {
     ///
     /// Costs `O(1)` when the deadline becomes later: the heap learns of it only when the old deadline
     /// comes up as the first. `O(log n)` when it becomes earlier, or when the timer was in a lane.
-    /// Allocates nothing, unless the timer was in a lane and the heap is full.
+    /// Allocates nothing, unless the timer was in a lane and the heap is full. (But see
+    /// [`Deadlines::set`].)
     ///
     /// # Examples
     ///
@@ -161,46 +153,26 @@ impl<T> Timers<T> {
     /// `event_add` of a pending event, which moves it in the heap at once.
     #[inline]
     pub fn rearm(&mut self, id: TimerId, deadline_ns: u64) -> bool {
-        let sequence = self.sequence;
-        if let Some(timer) = self.slots.get_mut(id)
-            && timer.lane.is_none()
-            && deadline_ns >= timer.key.deadline_ns
-        {
-            // A place that was not too late for the key before is not too late for a later one.
-            timer.key = Key {
-                deadline_ns,
-                sequence,
-            };
-            self.sequence += 1;
-            return true;
+        let is_there = self.slots.contains(id);
+        if is_there {
+            self.deadlines.set(id.slot, deadline_ns);
         }
-        self.rearm_placed(id, deadline_ns)
-    }
-
-    /// Where a place in the heap has to be seen to.
-    fn rearm_placed(&mut self, id: TimerId, deadline_ns: u64) -> bool {
-        if !self.slots.contains(id) {
-            return false;
-        }
-        let key = self.draw(deadline_ns);
-        let placed = self.leave_lane(id.slot);
-        self.slots[id.slot].key = key;
-        self.place(id.slot, key, placed);
-        true
+        is_there
     }
 
     /// When a timer is due, in nanoseconds; `None` if it has gone. Costs `O(1)`.
     #[inline]
     #[must_use]
     pub fn deadline(&self, id: TimerId) -> Option<u64> {
-        self.slots.get(id).map(|timer| timer.key.deadline_ns)
+        let deadline_ns = self.deadlines.get(id.slot)?;
+        self.slots.contains(id).then_some(deadline_ns)
     }
 
     /// A timer's value; `None` if it has gone. Costs `O(1)`.
     #[inline]
     #[must_use]
     pub fn get(&self, id: TimerId) -> Option<&T> {
-        self.slots.get(id).map(|timer| &timer.value)
+        self.slots.get(id)
     }
 
     /// The timer that is due first, with its deadline and value; `None` if there is none.
@@ -219,9 +191,9 @@ impl<T> Timers<T> {
     /// come up by `now_ns`: what was moved and is not due stays where it is.
     #[inline]
     pub fn peek_due(&mut self, now_ns: u64) -> Option<(TimerId, u64, &T)> {
-        let slot = self.first_due(now_ns)?;
-        let timer = &self.slots[slot];
-        Some((self.slots.id(slot), timer.key.deadline_ns, &timer.value))
+        let (slot, deadline_ns) = self.deadlines.peek_due(now_ns)?;
+        let (id, value) = self.slots.taken(slot);
+        Some((id, deadline_ns, value))
     }
 
     /// When to look again, in nanoseconds: no timer is due before; `None` if there is none.
@@ -235,7 +207,7 @@ impl<T> Timers<T> {
     #[inline]
     #[must_use]
     pub fn look_again_ns(&self) -> Option<u64> {
-        self.heap.first().map(|(key, _)| key.deadline_ns)
+        self.deadlines.look_again_ns()
     }
 
     /// Takes out the timer that is due first, if it is due by `now_ns`; gives its deadline and value.
@@ -245,9 +217,8 @@ impl<T> Timers<T> {
     ///
     /// Costs `O(log n)`, and `O(1)` when nothing is due; beyond that the same as [`Timers::peek`].
     pub fn pop_due(&mut self, now_ns: u64) -> Option<(u64, T)> {
-        let slot = self.first_due(now_ns)?;
-        let timer = self.take(slot);
-        Some((timer.key.deadline_ns, timer.value))
+        let (slot, deadline_ns) = self.deadlines.peek_due(now_ns)?;
+        Some((deadline_ns, self.take(slot)))
     }
 
     /// The lane of a duration: made when it is first asked for, the same ever after.
@@ -262,7 +233,7 @@ impl<T> Timers<T> {
     ///
     /// `event_base_init_common_timeout`, which allows 256 durations.
     pub fn lane(&mut self, duration: Duration) -> LaneId {
-        self.lanes.get_or_insert(duration)
+        self.deadlines.lane(duration)
     }
 
     /// Adds a timer that is due when the duration of `lane` has passed from `now_ns`.
@@ -279,9 +250,8 @@ impl<T> Timers<T> {
     /// If there are 2³² − 1 timers already. If `lane` comes from other timers, and these have fewer
     /// lanes; if they have as many, it stands for another duration.
     pub fn insert_in_lane(&mut self, lane: LaneId, now_ns: u64, value: T) -> TimerId {
-        let key = self.draw(self.lanes[lane].deadline_ns(now_ns));
-        let id = self.slots.insert(Timer::new(key, value));
-        self.enter_lane(id.slot, lane, false);
+        let id = self.slots.insert(value);
+        self.deadlines.set_in_lane(id.slot, lane, now_ns);
         id
     }
 
@@ -298,102 +268,62 @@ impl<T> Timers<T> {
     ///
     /// As [`Timers::insert_in_lane`], if `lane` comes from other timers.
     pub fn rearm_in_lane(&mut self, id: TimerId, lane: LaneId, now_ns: u64) -> bool {
-        if !self.slots.contains(id) {
-            return false;
+        let is_there = self.slots.contains(id);
+        if is_there {
+            self.deadlines.set_in_lane(id.slot, lane, now_ns);
         }
-        let key = self.draw(self.lanes[lane].deadline_ns(now_ns));
-        let placed = self.leave_lane(id.slot);
-        self.slots[id.slot].key = key;
-        self.enter_lane(id.slot, lane, placed);
-        true
+        is_there
     }
 
-    /// The key of what is armed now. (2⁶⁴ armings at one a nanosecond take 584 years.)
-    const fn draw(&mut self, deadline_ns: u64) -> Key {
-        let key = Key {
-            deadline_ns,
-            sequence: self.sequence,
-        };
-        self.sequence += 1;
-        key
-    }
-
-    /// The slot of the timer that is due first, if it is due by `now_ns`.
+    /// Checks that slots, heap and lanes agree with each other: cheap enough for a program that checks
+    /// itself now and then. Costs `O(n)`; allocates nothing unless something is wrong.
     ///
-    /// Puts back what came up too soon. No place is later than its timer, so if the first is not due,
-    /// nothing is.
-    fn first_due(&mut self, now_ns: u64) -> Option<u32> {
-        loop {
-            let (key, slot) = self.heap.first()?;
-            if key.deadline_ns > now_ns {
-                return None;
-            }
-            let due = self.slots[slot].key;
-            if due == key {
-                return Some(slot);
-            }
-            self.heap.put_back_first(due);
+    /// # Errors
+    ///
+    /// What does not hold, in words for who mends it. It is a defect of this crate.
+    ///
+    /// # Compared with libevent
+    ///
+    /// `event_base_assert_ok_nolock_`, which is internal there and aborts the program.
+    pub fn verify(&self) -> Result<(), String> {
+        self.slots.verify()?;
+        self.deadlines.verify()?;
+        for (slot, _) in self.slots.iter() {
+            ensure(self.deadlines.get(slot).is_some(), || {
+                format!("slot {slot} is taken, and its timer not armed")
+            })?;
+        }
+        ensure(self.deadlines.len() == self.slots.len(), || {
+            "a timer is armed whose slot is free".into()
+        })
+    }
+
+    /// Panics where [`Timers::verify`] finds something wrong. For tests.
+    ///
+    /// # Panics
+    ///
+    /// As said.
+    pub fn check_invariants(&self) {
+        if let Err(broken) = self.verify() {
+            panic!("{broken}");
         }
     }
 
-    /// Takes a timer out of its lane, the heap and its slot.
+    /// Takes a timer out, and frees its slot.
     #[inline]
-    fn take(&mut self, slot: u32) -> Timer<T> {
-        if self.leave_lane(slot) {
-            self.heap.remove(slot);
-        }
-        let timer = self.slots.remove(slot);
+    fn take(&mut self, slot: u32) -> T {
+        self.deadlines.remove(slot);
+        let value = self.slots.remove(slot);
         if self.slots.is_sparse() {
-            self.slots.trim();
-            self.heap.forget_from(self.slots.slots());
+            self.trim();
         }
-        timer
+        value
     }
 
-    /// Takes a timer out of its lane, if it is in one. Whether it has a place in the heap after that.
-    ///
-    /// The place of a head goes to the timer behind it, for which it is too early.
-    #[inline]
-    fn leave_lane(&mut self, slot: u32) -> bool {
-        let timer = &mut self.slots[slot];
-        let Some(lane) = timer.lane.take() else {
-            return true;
-        };
-        let (prev, next) = (timer.prev, timer.next);
-        self.lanes[lane].unlink(&mut self.slots, slot);
-        if prev == NONE && next != NONE {
-            self.heap.hand_over(slot, next);
-        }
-        prev == NONE && next == NONE
-    }
-
-    /// Puts a timer with its new key into a lane; `placed` says whether it has a place in the heap.
-    fn enter_lane(&mut self, slot: u32, lane: LaneId, placed: bool) {
-        self.lanes[lane].link(&mut self.slots, slot);
-        let timer = &mut self.slots[slot];
-        timer.lane = Some(lane);
-        let (key, prev, next) = (timer.key, timer.prev, timer.next);
-        if prev == NONE && next == NONE {
-            self.place(slot, key, placed);
-            return;
-        }
-        if placed {
-            self.heap.remove(slot);
-        }
-        if prev == NONE {
-            // Time went back, and this timer is due before the head.
-            self.heap.hand_over(next, slot);
-            self.heap.bring_forward(slot, key);
-        }
-    }
-
-    /// Sees to it that a timer has a place in the heap, and one that is not too late for its key.
-    fn place(&mut self, slot: u32, key: Key, placed: bool) {
-        if placed {
-            self.heap.bring_forward(slot, key);
-        } else {
-            self.heap.insert(slot, key);
-        }
+    #[cold]
+    fn trim(&mut self) {
+        self.slots.trim();
+        self.deadlines.forget_from(self.slots.slots());
     }
 }
 
@@ -407,7 +337,33 @@ impl<T> fmt::Debug for Timers<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timers")
             .field("len", &self.len())
-            .field("lanes", &self.lanes.len())
+            .field("lanes", &self.deadlines.lanes())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_and_deadlines_that_contradict_each_other_are_found() {
+        let faults: [(&str, fn(&mut Timers<()>)); 2] = [
+            ("slot 1 is taken, and its timer not armed", |t| {
+                t.deadlines.remove(1);
+            }),
+            ("a timer is armed whose slot is free", |t| {
+                t.slots.remove(1);
+            }),
+        ];
+        for (expected, break_it) in faults {
+            let mut timers = Timers::new();
+            for deadline_ns in 0..3 {
+                timers.insert(deadline_ns, ());
+            }
+            assert_eq!(timers.verify(), Ok(()));
+            break_it(&mut timers);
+            assert_eq!(timers.verify(), Err(expected.into()));
+        }
     }
 }

@@ -81,7 +81,7 @@ fn counts_that_are_wrong_are_found() {
         ("5 events are pending, 4 are recorded", |c| c.pending = 4),
         ("than there ever was", |c| c.most.pending = 4),
         ("than there ever was", |c| c.most.timers = 1),
-        ("timers run", |c| c.events[TIMER].timer = None),
+        ("timers run", |c| c.timers.set(FREE, 1)),
         ("events are always ready", |c| c.always.push(ACTIVE)),
         ("events watch", |c| c.check.insert(FREE)),
     ]);
@@ -99,11 +99,14 @@ fn events_that_are_not_where_they_should_be_are_found() {
         ("event 2 is on what", |c| {
             let _last = c.signals.remove(Signal::USR1, SIGNAL);
         }),
-        ("event 3 has a timer that is not its own", |c| {
-            c.events[TIMER].timer = c.events[SIGNAL].timer;
+        ("event 3 has a timer, or is said to have", |c| {
+            c.events[TIMER].state.remove(State::TIMED);
+        }),
+        ("event 2 has a timer, or is said to have", |c| {
+            c.timers.remove(SIGNAL);
         }),
         ("event 7 has a timer and is not pending", |c| {
-            c.events[ACTIVE].timer = c.events[TIMER].timer;
+            c.events[ACTIVE].state.insert(State::TIMED);
         }),
         ("event 3 has news", |c| c.events[TIMER].count = 1),
     ]);

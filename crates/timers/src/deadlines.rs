@@ -1,0 +1,392 @@
+//! Deadlines by index: heap and lanes together, in one order.
+//!
+//! The one idea: a timer's true key (deadline, sequence) is kept by its index, and the heap holds keys
+//! that may be too early, never too late. So moving a deadline later writes the key only, and so does
+//! letting the next timer of a lane stand in for the head that left. A removed timer is one whose
+//! deadline has moved to never: it leaves its entry behind, for the next timer of its index to take
+//! over. A timer whose place in the heap is too early comes up as the first too soon; only then is it
+//! put back to where it belongs, or goes.
+
+mod check;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use crate::heap::{Heap, Key};
+use crate::lane::{LaneId, Lanes, Link, NOT_ARMED, Timer};
+use crate::shrink::{FLOOR, shrink_if_sparse};
+use crate::slots::NONE;
+
+/// A set of timers that are known by indices of the caller's, in order of deadline.
+///
+/// [`Timers`](crate::Timers) without handles and values, for who has a table of the timers' owners
+/// already: the timer of the owner at index *i* is *i*. There is one timer for each index below
+/// [`u32::MAX`], armed or not; about stale handles the caller has to think.
+///
+/// Times and order are those of [`Timers`](crate::Timers).
+///
+/// An index takes 20 bytes, up to the highest that was ever armed, and 8 more up to the highest that was
+/// ever in a lane. Outside lanes an armed timer takes an entry of 16 bytes in the heap. One that has
+/// gone may leave its entry there, but such entries are never more than half of all, or 64.
+///
+/// # Examples
+///
+/// ```
+/// use evloop_timers::Deadlines;
+///
+/// let connections = ["a", "b", "c"];
+/// let mut idle = Deadlines::new();
+/// for connection in 0..3 {
+///     idle.set(connection, 60);
+/// }
+/// idle.set(1, 90); // there was a byte
+/// idle.remove(2); // it was closed
+///
+/// assert_eq!(idle.peek_due(59), None);
+/// assert_eq!(idle.peek_due(60), Some((0, 60)));
+/// idle.remove(0);
+/// assert_eq!(idle.peek(), Some((1, 90)));
+/// # let _ = connections;
+/// ```
+///
+/// # Compared with libevent
+///
+/// `min_heap_t`, whose elements are events.
+pub struct Deadlines {
+    /// By index.
+    timers: Vec<Timer>,
+    /// The timers outside lanes, the head of each lane, and what has gone and left its entry. What comes
+    /// first is armed.
+    heap: Heap,
+    lanes: Lanes,
+    /// How many are armed.
+    len: usize,
+    /// Entries in the heap of timers that are not armed.
+    dead: usize,
+    /// What the next arming draws.
+    sequence: u32,
+}
+
+impl Deadlines {
+    /// No timers. Allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            timers: Vec::new(),
+            heap: Heap::new(),
+            lanes: Lanes::new(),
+            len: 0,
+            dead: 0,
+            sequence: 0,
+        }
+    }
+
+    /// How many timers are armed.
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no timer is armed.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many lanes there are.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Arms a timer, anew if it is armed: it is due at `deadline_ns`, behind all that were armed for the
+    /// same time before. If it was in a lane it leaves it.
+    ///
+    /// Costs `O(1)` when the deadline becomes later: the heap learns of it only when the old deadline
+    /// comes up as the first. The same where the timer was removed lately, from a deadline that was not
+    /// later. Else `O(log n)`, and `O(1)` where deadlines mostly rise. Allocates only when the table of
+    /// timers or the heap is full. (And once in four billion armings, when all sequence numbers have been
+    /// given out and are drawn anew: `O(n log n)`.)
+    ///
+    /// # Panics
+    ///
+    /// If the index is [`u32::MAX`].
+    #[inline]
+    pub fn set(&mut self, index: u32, deadline_ns: u64) {
+        let sequence = self.sequence;
+        if sequence != NOT_ARMED
+            && let Some(timer) = self.timers.get_mut(index as usize)
+            && timer.is_armed()
+            && timer.lane.is_none()
+            && deadline_ns >= timer.deadline_ns
+        {
+            // A place that was not too late for the key before is not too late for a later one.
+            timer.deadline_ns = deadline_ns;
+            timer.sequence = sequence;
+            self.sequence += 1;
+            return;
+        }
+        self.set_placed(index, deadline_ns);
+    }
+
+    /// Where a place in the heap has to be seen to.
+    #[inline]
+    fn set_placed(&mut self, index: u32, deadline_ns: u64) {
+        self.make_room(index);
+        let key = self.draw(deadline_ns);
+        let is_placed = self.enter(index);
+        self.timers[index as usize] = Timer::new(key);
+        self.place(index, key, is_placed);
+    }
+
+    /// Takes a timer out; when it would have been due, or `None` if it was not armed.
+    ///
+    /// Costs `O(1)` on average: a timer that is not the first leaves its entry in the heap, and all such
+    /// entries go in one sweep once they are more than half.
+    #[inline]
+    pub fn remove(&mut self, index: u32) -> Option<u64> {
+        let timer = self.timers.get_mut(index as usize)?;
+        let Timer {
+            deadline_ns,
+            lane,
+            sequence,
+        } = core::mem::replace(timer, Timer::NONE);
+        if sequence == NOT_ARMED {
+            return None;
+        }
+        self.len -= 1;
+        if lane.is_none_or(|lane| self.leave_lane(index, lane)) {
+            if self.heap.is_first(index) {
+                self.heap.remove(index);
+            } else {
+                self.dead += 1;
+            }
+            self.settle_dead();
+        }
+        Some(deadline_ns)
+    }
+
+    /// When a timer is due, in nanoseconds; `None` if it is not armed. Costs `O(1)`.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, index: u32) -> Option<u64> {
+        let timer = self.timers.get(index as usize)?;
+        timer.is_armed().then_some(timer.deadline_ns)
+    }
+
+    /// The timer that is due first, with its deadline; `None` if there is none.
+    ///
+    /// Exact, and at the cost of [`Timers::peek`](crate::Timers::peek).
+    pub fn peek(&mut self) -> Option<(u32, u64)> {
+        self.peek_due(u64::MAX)
+    }
+
+    /// The timer that is due first, if it is due by `now_ns`, with its deadline.
+    ///
+    /// Costs `O(1)`, and `O(log n)` for each timer that was moved later or removed and whose old deadline
+    /// has come up by `now_ns`: what was moved and is not due stays where it is.
+    #[inline]
+    pub fn peek_due(&mut self, now_ns: u64) -> Option<(u32, u64)> {
+        loop {
+            let (key, index) = self.heap.first()?;
+            if key.deadline_ns > now_ns {
+                // No place is later than its timer.
+                return None;
+            }
+            let due = self.timers[index as usize].key();
+            if due == key {
+                return Some((index, key.deadline_ns));
+            }
+            self.heap.put_back_first(due);
+            self.settle_dead();
+        }
+    }
+
+    /// When to look again: see [`Timers::look_again_ns`](crate::Timers::look_again_ns). Costs `O(1)`.
+    #[inline]
+    #[must_use]
+    pub fn look_again_ns(&self) -> Option<u64> {
+        self.heap.first().map(|(key, _)| key.deadline_ns)
+    }
+
+    /// The lane of a duration: see [`Timers::lane`](crate::Timers::lane).
+    pub fn lane(&mut self, duration: Duration) -> LaneId {
+        self.lanes.get_or_insert(duration)
+    }
+
+    /// Arms a timer, anew if it is armed, to be due when the duration of `lane` has passed from `now_ns`.
+    ///
+    /// It makes no difference whether it was in this lane, in another, or in none. The deadline saturates
+    /// at [`u64::MAX`]. Cost and panics are those of
+    /// [`Timers::rearm_in_lane`](crate::Timers::rearm_in_lane).
+    ///
+    /// # Panics
+    ///
+    /// If the index is [`u32::MAX`]. If `lane` comes from other timers, and these have fewer lanes; if
+    /// they have as many, it stands for another duration.
+    pub fn set_in_lane(&mut self, index: u32, lane: LaneId, now_ns: u64) {
+        let deadline_ns = self.lanes.deadline_ns(lane, now_ns);
+        self.make_room(index);
+        let key = self.draw(deadline_ns);
+        let is_placed = self.enter(index);
+        let timer = &mut self.timers[index as usize];
+        *timer = Timer::new(key);
+        timer.lane = Some(lane);
+        let Link { prev, next } = self.lanes.insert(lane, &self.timers, index);
+        if prev == NONE && next == NONE {
+            self.place(index, key, is_placed);
+            return;
+        }
+        if is_placed {
+            self.heap.remove(index);
+        }
+        if prev == NONE {
+            // Time went back, and this timer is due before the head.
+            self.heap.hand_over(next, index);
+            self.heap.bring_forward(index, key);
+        }
+        self.settle_dead();
+    }
+
+    /// Forgets the indices from `indices` on, none of which is armed.
+    pub(crate) fn forget_from(&mut self, indices: usize) {
+        for index in (0..).take(self.timers.len()).skip(indices) {
+            if self.heap.contains(index) {
+                self.heap.remove(index);
+                self.dead -= 1;
+            }
+        }
+        self.timers.truncate(indices);
+        shrink_if_sparse(&mut self.timers, 2);
+        self.heap.forget_from(indices);
+        self.lanes.forget_from(indices);
+    }
+
+    /// Makes room in the tables for an index that is new.
+    #[inline]
+    fn make_room(&mut self, index: u32) {
+        let indices = index as usize + 1;
+        if self.timers.len() < indices {
+            assert!(index != NONE, "the last index stands for none");
+            self.timers.resize(indices, Timer::NONE);
+            self.heap.make_room(indices);
+        }
+    }
+
+    /// The key of what is armed now.
+    #[inline]
+    fn draw(&mut self, deadline_ns: u64) -> Key {
+        if self.sequence == NOT_ARMED {
+            self.draw_anew();
+        }
+        let sequence = self.sequence;
+        self.sequence += 1;
+        Key {
+            deadline_ns,
+            sequence,
+        }
+    }
+
+    /// All sequence numbers have been drawn: those that are armed draw again, in the same order.
+    #[cold]
+    fn draw_anew(&mut self) {
+        let mut armed: Vec<(u32, &mut Timer)> = (0..)
+            .zip(&mut self.timers)
+            .filter(|(_, timer)| timer.is_armed())
+            .collect();
+        armed.sort_unstable_by_key(|(_, timer)| timer.sequence);
+        self.sequence = 0;
+        for (_, timer) in armed {
+            timer.sequence = self.sequence;
+            self.sequence += 1;
+        }
+        self.sweep();
+    }
+
+    /// Counts a timer that is to be armed, and takes it out of its lane if it is in one. Whether it has a
+    /// place in the heap.
+    #[inline]
+    fn enter(&mut self, index: u32) -> bool {
+        let timer = self.timers[index as usize];
+        match timer.lane {
+            Some(lane) => self.leave_lane(index, lane),
+            None if timer.is_armed() => true,
+            None => {
+                self.len += 1;
+                let is_placed = self.heap.contains(index);
+                self.dead -= usize::from(is_placed);
+                is_placed
+            }
+        }
+    }
+
+    /// Takes a timer out of its lane. Whether it has a place in the heap after that.
+    ///
+    /// The place of a head goes to the timer behind it, for which it is too early.
+    fn leave_lane(&mut self, index: u32, lane: LaneId) -> bool {
+        let Link { prev, next } = self.lanes.remove(lane, index);
+        if prev == NONE && next != NONE {
+            self.heap.hand_over(index, next);
+        }
+        prev == NONE && next == NONE
+    }
+
+    /// Sees to it that a timer has a place in the heap, and one that is not too late for its key.
+    #[inline]
+    fn place(&mut self, index: u32, key: Key, is_placed: bool) {
+        if is_placed {
+            self.heap.bring_forward(index, key);
+        } else {
+            self.heap.insert(index, key);
+        }
+    }
+
+    /// Sees to it that what comes first in the heap is armed, and that what is not is no more than half.
+    #[inline]
+    fn settle_dead(&mut self) {
+        if self.dead != 0 {
+            self.settle_some_dead();
+        }
+    }
+
+    fn settle_some_dead(&mut self) {
+        if self.dead > self.heap.len() / 2 && (self.heap.len() > FLOOR || self.len == 0) {
+            self.sweep();
+            return;
+        }
+        while let Some((_, index)) = self.heap.first()
+            && !self.timers[index as usize].is_armed()
+        {
+            self.heap.remove(index);
+            self.dead -= 1;
+        }
+    }
+
+    /// Sets the heap right in one go: all that is in it is armed then, and stands under its own key.
+    fn sweep(&mut self) {
+        self.heap.rebuild(|index| {
+            let timer = &self.timers[index as usize];
+            timer.is_armed().then(|| timer.key())
+        });
+        self.dead = 0;
+    }
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Deadlines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deadlines")
+            .field("len", &self.len())
+            .field("lanes", &self.lanes())
+            .finish_non_exhaustive()
+    }
+}

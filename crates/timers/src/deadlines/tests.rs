@@ -1,0 +1,212 @@
+//! What cannot be seen from outside: how little is done.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Deadlines, NOT_ARMED};
+use crate::shrink::FLOOR;
+
+/// The deadline under which a timer stands in the heap.
+fn heap_deadline(timers: &Deadlines, index: u32) -> Option<u64> {
+    timers.heap.key(index).map(|key| key.deadline_ns)
+}
+
+/// Timers by rising deadline, the first of them due at 10.
+fn rising(len: u32) -> Deadlines {
+    let mut timers = Deadlines::new();
+    for index in 0..len {
+        timers.set(index, u64::from(index) * 10 + 10);
+    }
+    timers
+}
+
+/// Everything that is left, in order.
+fn drain(timers: &mut Deadlines) -> Vec<(u32, u64)> {
+    core::iter::from_fn(|| {
+        let first = timers.peek()?;
+        timers.remove(first.0);
+        timers.verify().unwrap();
+        Some(first)
+    })
+    .collect()
+}
+
+#[test]
+fn a_later_deadline_reaches_the_heap_when_the_old_one_comes_up() {
+    let mut timers = rising(2);
+    timers.set(0, 30);
+    let of_first = heap_deadline(&timers, 0);
+    assert_eq!(of_first, Some(10), "nothing but the key is written");
+
+    assert_eq!(timers.peek_due(9), None);
+    let of_first = heap_deadline(&timers, 0);
+    assert_eq!(of_first, Some(10), "nothing is due, so nothing is settled");
+
+    assert_eq!(timers.peek(), Some((1, 20)));
+    assert_eq!(heap_deadline(&timers, 0), Some(30));
+    timers.verify().unwrap();
+}
+
+#[test]
+fn an_earlier_deadline_that_is_not_before_the_old_one_in_the_heap_is_left_there() {
+    let mut timers = rising(1);
+    timers.set(0, 30);
+    timers.set(0, 20);
+    assert_eq!(heap_deadline(&timers, 0), Some(10));
+
+    timers.set(0, 5);
+    assert_eq!(heap_deadline(&timers, 0), Some(5));
+    timers.verify().unwrap();
+}
+
+#[test]
+fn a_removed_timer_leaves_its_entry_to_the_next_of_its_index() {
+    let mut timers = rising(3);
+    assert_eq!(timers.remove(1), Some(20));
+    assert_eq!(timers.remove(1), None);
+    assert_eq!((timers.get(1), timers.len()), (None, 2));
+    assert_eq!(heap_deadline(&timers, 1), Some(20));
+
+    timers.set(1, 40);
+    assert_eq!(heap_deadline(&timers, 1), Some(20), "it is taken over");
+    timers.verify().unwrap();
+    timers.remove(1);
+    timers.set(1, 15);
+    assert_eq!(heap_deadline(&timers, 1), Some(15), "it is brought forward");
+    assert_eq!(drain(&mut timers), [(0, 10), (1, 15), (2, 30)]);
+}
+
+#[test]
+fn nobody_looks_again_for_a_removed_timer() {
+    let mut timers = rising(4);
+    timers.remove(1);
+    timers.remove(2);
+    assert_eq!(timers.look_again_ns(), Some(10));
+    // What comes first goes at once, and those that have gone with it.
+    timers.remove(0);
+    assert_eq!(timers.look_again_ns(), Some(40));
+    assert_eq!((timers.heap.len(), timers.dead), (1, 0));
+    timers.verify().unwrap();
+
+    let mut timers = rising(4);
+    timers.remove(1);
+    timers.set(0, 50);
+    assert_eq!(timers.peek_due(15), None);
+    assert_eq!(timers.look_again_ns(), Some(30));
+    timers.verify().unwrap();
+}
+
+#[test]
+fn removed_timers_are_never_more_than_half_of_the_entries() {
+    let mut timers = rising(1000);
+    for index in (0..1000).rev() {
+        timers.remove(index);
+        let entries = timers.heap.len();
+        assert!(timers.dead <= entries / 2 || entries <= FLOOR, "{entries}");
+        assert_eq!(entries - timers.dead, timers.len());
+    }
+    assert_eq!(timers.heap.len(), 0, "the last one takes all with it");
+}
+
+#[test]
+fn more_than_half_go_in_one_sweep_unless_there_are_few() {
+    let mut timers = rising(100);
+    (1..=50).for_each(|index| _ = timers.remove(index));
+    assert_eq!((timers.heap.len(), timers.dead), (100, 50));
+    timers.remove(51);
+    assert_eq!((timers.heap.len(), timers.dead), (49, 0));
+    timers.verify().unwrap();
+
+    // Of 65, 32 may have gone; then there are 32, of which all may.
+    for (few, left) in [(64, 64), (65, 32)] {
+        let mut timers = rising(few);
+        (1..few).for_each(|index| _ = timers.remove(index));
+        assert_eq!((timers.heap.len(), timers.len()), (left, 1));
+        timers.verify().unwrap();
+    }
+}
+
+#[test]
+fn a_timer_that_has_gone_is_armed_anew_for_the_end_of_time() {
+    let mut timers = rising(2);
+    timers.remove(1);
+    timers.set(1, u64::MAX);
+    timers.verify().unwrap();
+    assert_eq!(drain(&mut timers), [(0, 10), (1, u64::MAX)]);
+}
+
+#[test]
+fn a_lane_leaves_nothing_behind_that_comes_first() {
+    let mut timers = rising(3);
+    let lane = timers.lane(Duration::from_nanos(100));
+    timers.set_in_lane(3, lane, 0);
+    timers.remove(1);
+    timers.set_in_lane(0, lane, 0);
+    timers.verify().unwrap();
+    assert_eq!(timers.look_again_ns(), Some(30));
+    timers.remove(2);
+    timers.set_in_lane(2, lane, 0);
+    timers.verify().unwrap();
+    assert_eq!(drain(&mut timers), [(3, 100), (0, 100), (2, 100)]);
+}
+
+#[test]
+fn only_the_heads_of_lanes_are_in_the_heap() {
+    let mut timers = Deadlines::new();
+    let lanes = [7, 9].map(|ns| timers.lane(Duration::from_nanos(ns)));
+    let mut indices = 0..;
+    for now_ns in 0..100 {
+        for (lane, index) in lanes.into_iter().zip(indices.by_ref()) {
+            timers.set_in_lane(index, lane, now_ns);
+            assert!(timers.heap.len() <= 2);
+        }
+    }
+    while let Some((index, _)) = timers.peek() {
+        timers.remove(index);
+        assert!(timers.heap.len() <= 2);
+        timers.verify().unwrap();
+    }
+}
+
+#[test]
+fn order_outlives_the_last_sequence_number() {
+    for drawn in 0..8 {
+        let mut timers = Deadlines::new();
+        let lane = timers.lane(Duration::from_nanos(100));
+        timers.sequence = NOT_ARMED - drawn;
+        timers.set(0, 100);
+        timers.set(1, 90);
+        timers.set_in_lane(2, lane, 0);
+        timers.set_in_lane(3, lane, 0);
+        timers.set(4, 100);
+        timers.set(1, 100);
+        timers.set(5, 40);
+        timers.remove(4);
+        timers.set_in_lane(6, lane, 0);
+        timers.verify().unwrap();
+        let order = [(5, 40), (0, 100), (2, 100), (3, 100), (1, 100), (6, 100)];
+        assert_eq!(drain(&mut timers), order, "after {drawn}");
+        assert!(timers.sequence < 20, "they were drawn anew");
+    }
+}
+
+#[test]
+fn forgotten_indices_leave_no_entry() {
+    let mut timers = rising(100);
+    for index in 60..100 {
+        timers.remove(index);
+    }
+    assert_eq!((timers.heap.len(), timers.dead), (100, 40));
+    timers.forget_from(70);
+    timers.verify().unwrap();
+    assert_eq!((timers.heap.len(), timers.dead), (70, 10));
+    timers.set(99, 5);
+    timers.verify().unwrap();
+    assert_eq!(timers.look_again_ns(), Some(5));
+}
+
+#[test]
+#[should_panic = "the last index stands for none"]
+fn the_last_index_is_refused() {
+    Deadlines::new().set(u32::MAX, 1);
+}
