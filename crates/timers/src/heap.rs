@@ -1,8 +1,8 @@
 //! A 4-ary min-heap of keys, each with the index of the timer that it stands for.
 //!
 //! An entry is 16 bytes: the key, and the index beside it, so a sift compares neighbours in memory and
-//! follows no pointer, and four children fill a cache line. Where the entry of an index is, is kept
-//! apart, 4 bytes each. The heap knows nothing of what the indices mean. In particular the owner may
+//! follows no pointer. The four children of one parent are as long as a cache line, and what is not there yet is
+//! later than all. Where the entry of an index is, is kept apart, 4 bytes each. The heap knows nothing of what the indices mean. In particular the owner may
 //! let an entry stand under a key that has become too early, also when its timer has gone, and set it
 //! right when it comes up as the first.
 
@@ -13,8 +13,12 @@ use alloc::vec::Vec;
 use crate::shrink::shrink_if_sparse;
 use crate::slots::{NONE, ensure};
 
-/// Four children lie in one cache line or two, and the heap is half as deep as a binary one.
+/// Four children are as long as a cache line, and the heap is half as deep as a binary one.
 const ARITY: usize = 4;
+
+/// The place of the entry that comes first. The places before it are empty, so that siblings begin at
+/// a multiple of four.
+const FIRST: usize = ARITY - 1;
 
 /// What timers are ordered by. No two that are armed are equal: a sequence number is drawn once, until
 /// all are drawn anew.
@@ -32,10 +36,20 @@ struct Entry {
     tie: u64,
 }
 
+/// The children of one parent, side by side.
+#[derive(Clone, Copy)]
+struct Siblings([Entry; ARITY]);
+
 // What the documentation of the crate says.
-const _: () = assert!(size_of::<Entry>() == 16);
+const _: () = assert!(size_of::<Siblings>() == 64);
 
 impl Entry {
+    /// No entry: later than all.
+    const EMPTY: Self = Self {
+        deadline_ns: u64::MAX,
+        tie: u64::MAX,
+    };
+
     #[inline]
     const fn new(key: Key, index: u32) -> Self {
         Self {
@@ -73,8 +87,10 @@ impl Entry {
 }
 
 pub(crate) struct Heap {
-    /// The parent of the entry at `i` is at `(i - 1) / ARITY`.
-    entries: Vec<Entry>,
+    /// The entry at place `p` is in group `p / ARITY`. Its children are group `p - 2`, so its parent is
+    /// at `p / ARITY + 2`.
+    groups: Vec<Siblings>,
+    len: usize,
     /// By index: the place of its entry, or `NONE`.
     places: Vec<u32>,
 }
@@ -82,25 +98,26 @@ pub(crate) struct Heap {
 impl Heap {
     pub(crate) const fn new() -> Self {
         Self {
-            entries: Vec::new(),
+            groups: Vec::new(),
+            len: 0,
             places: Vec::new(),
         }
     }
 
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     #[inline]
     pub(crate) fn first(&self) -> Option<(Key, u32)> {
-        self.entries
-            .first()
-            .map(|entry| (entry.key(), entry.index()))
+        let Siblings([.., first]) = self.groups.first()?;
+        (self.len != 0).then(|| (first.key(), first.index()))
     }
 
     #[inline]
     pub(crate) fn is_first(&self, index: u32) -> bool {
-        self.places[index as usize] == 0
+        self.places[index as usize] as usize == FIRST
     }
 
     /// Whether an index has an entry.
@@ -112,7 +129,7 @@ impl Heap {
     /// The key under which an index stands in the heap, if it does.
     pub(crate) fn key(&self, index: u32) -> Option<Key> {
         let place = *self.places.get(index as usize)?;
-        self.entries.get(place as usize).map(|entry| entry.key())
+        (place != NONE).then(|| self.entry(place as usize).key())
     }
 
     /// Makes room for the indices below `indices`, where there was room for fewer.
@@ -123,38 +140,41 @@ impl Heap {
     /// Adds an index that has no entry.
     #[inline]
     pub(crate) fn insert(&mut self, index: u32, key: Key) {
-        let entry = Entry::new(key, index);
-        self.entries.push(entry);
-        self.sift_up(self.entries.len() - 1, entry);
+        let place = FIRST + self.len;
+        if place / ARITY == self.groups.len() {
+            self.groups.push(Siblings([Entry::EMPTY; ARITY]));
+        }
+        self.len += 1;
+        self.sift_up(place, Entry::new(key, index));
     }
 
     /// Takes out the entry of an index that has one.
     pub(crate) fn remove(&mut self, index: u32) {
         let hole = self.place(index);
         self.places[index as usize] = NONE;
-        if let Some(last) = self.entries.pop()
-            && hole < self.entries.len()
-        {
+        self.len -= 1;
+        let end = FIRST + self.len;
+        let last = self.entry(end);
+        self.cut_off(end);
+        if hole != end {
             let hole = self.sift_hole_down(hole);
             self.sift_up(hole, last);
         }
-        self.shrink();
     }
 
     /// Brings an entry forward if it stands under a later key; lets it stand under an earlier one.
     pub(crate) fn bring_forward(&mut self, index: u32, key: Key) {
         let place = self.place(index);
         let entry = Entry::new(key, index);
-        if entry.is_before(self.entries[place]) {
+        if entry.is_before(self.entry(place)) {
             self.sift_up(place, entry);
         }
     }
 
     /// Puts the first entry back to where a later key belongs.
     pub(crate) fn put_back_first(&mut self, key: Key) {
-        if let Some(first) = self.entries.first() {
-            let entry = Entry::new(key, first.index());
-            self.sift_down(0, entry);
+        if let Some((_, index)) = self.first() {
+            self.sift_down(FIRST, Entry::new(key, index));
         }
     }
 
@@ -162,30 +182,29 @@ impl Heap {
     pub(crate) fn hand_over(&mut self, from: u32, to: u32) {
         let place = self.place(from);
         self.places[from as usize] = NONE;
-        let key = self.entries[place].key();
+        let key = self.entry(place).key();
         self.put(place, Entry::new(key, to));
     }
 
     /// Takes out every entry whose index has no key, and lets the others stand under theirs. `O(n)`.
     pub(crate) fn rebuild(&mut self, key: impl Fn(u32) -> Option<Key>) {
-        let places = &mut self.places;
-        self.entries.retain_mut(|entry| {
-            let index = entry.index();
-            places[index as usize] = NONE;
-            let key = key(index);
-            if let Some(key) = key {
-                *entry = Entry::new(key, index);
+        let mut end = FIRST;
+        for place in FIRST..FIRST + self.len {
+            let index = self.entry(place).index();
+            match key(index) {
+                Some(key) => {
+                    self.put(end, Entry::new(key, index));
+                    end += 1;
+                }
+                None => self.places[index as usize] = NONE,
             }
-            key.is_some()
-        });
-        for (place, entry) in (0..).zip(&self.entries) {
-            self.places[entry.index() as usize] = place;
         }
+        self.len = end - FIRST;
+        self.cut_off(end);
         // From the last that has children: below each there is a heap already.
-        for parent in (0..self.entries.len().div_ceil(ARITY)).rev() {
-            self.sift_down(parent, self.entries[parent]);
+        for parent in (FIRST..self.groups.len() + 2).rev() {
+            self.sift_down(parent, self.entry(parent));
         }
-        self.shrink();
     }
 
     /// Forgets the indices from `indices` on.
@@ -194,10 +213,22 @@ impl Heap {
         shrink_if_sparse(&mut self.places, 2);
     }
 
-    /// Entries of timers that have gone make up half at most, and go in one sweep, so there is to be room
-    /// for as many again.
-    fn shrink(&mut self) {
-        shrink_if_sparse(&mut self.entries, 4);
+    /// Empties the places from `end` on, and gives memory back. Entries of timers that have gone make up
+    /// half at most, and go in one sweep, so there is to be room for as many again.
+    #[inline]
+    fn cut_off(&mut self, end: usize) {
+        self.groups.truncate(end.div_ceil(ARITY));
+        if let Some(Siblings(last)) = self.groups.last_mut()
+            && !end.is_multiple_of(ARITY)
+        {
+            last[end % ARITY..].fill(Entry::EMPTY);
+        }
+        shrink_if_sparse(&mut self.groups, 4);
+    }
+
+    #[inline]
+    fn entry(&self, place: usize) -> Entry {
+        self.groups[place / ARITY].0[place % ARITY]
     }
 
     fn place(&self, index: u32) -> usize {
@@ -207,12 +238,13 @@ impl Heap {
     /// Moves the entry up from `hole` to where it belongs.
     #[inline]
     fn sift_up(&mut self, mut hole: usize, entry: Entry) {
-        while hole > 0 {
-            let parent = (hole - 1) / ARITY;
-            if self.entries[parent].is_before(entry) {
+        while hole > FIRST {
+            let parent = hole / ARITY + 2;
+            let above = self.entry(parent);
+            if above.is_before(entry) {
                 break;
             }
-            self.put(hole, self.entries[parent]);
+            self.put(hole, above);
             hole = parent;
         }
         self.put(hole, entry);
@@ -220,10 +252,10 @@ impl Heap {
 
     /// Moves the entry down from `hole` to where it belongs.
     fn sift_down(&mut self, mut hole: usize, entry: Entry) {
-        while let Some(child) = self.least_child(hole)
-            && self.entries[child].is_before(entry)
+        while let Some((child, least)) = self.least_child(hole)
+            && least.is_before(entry)
         {
-            self.put(hole, self.entries[child]);
+            self.put(hole, least);
             hole = child;
         }
         self.put(hole, entry);
@@ -234,25 +266,27 @@ impl Heap {
     /// What fills it comes from the end, and mostly belongs near there: to find its place from below takes
     /// fewer comparisons than from above, and none whose outcome is hard to foresee.
     fn sift_hole_down(&mut self, mut hole: usize) -> usize {
-        while let Some(child) = self.least_child(hole) {
-            self.put(hole, self.entries[child]);
+        while let Some((child, least)) = self.least_child(hole) {
+            self.put(hole, least);
             hole = child;
         }
         hole
     }
 
-    /// The place of the earliest child of the entry at `parent`.
+    /// The earliest child of the entry at `parent`, and its place.
     #[inline]
-    fn least_child(&self, parent: usize) -> Option<usize> {
-        let first = parent * ARITY + 1;
-        let children = self.entries.get(first..)?;
-        if let Some([a, b, c, d]) = children.first_chunk() {
-            // Two pairs, then their winners: no comparison waits for the one before it.
-            let (ab, ab_at) = if b.is_before(*a) { (b, 1) } else { (a, 0) };
-            let (cd, cd_at) = if d.is_before(*c) { (d, 3) } else { (c, 2) };
-            return Some(first + if cd.is_before(*ab) { cd_at } else { ab_at });
-        }
-        (first..self.entries.len()).min_by_key(|&child| self.entries[child].number())
+    fn least_child(&self, parent: usize) -> Option<(usize, Entry)> {
+        let group = parent - 2;
+        let &Siblings([a, b, c, d]) = self.groups.get(group)?;
+        // Two pairs, then their winners: no comparison waits for the one before it.
+        let (ab, ab_at) = if b.is_before(a) { (b, 1) } else { (a, 0) };
+        let (cd, cd_at) = if d.is_before(c) { (d, 3) } else { (c, 2) };
+        let (least, at) = if cd.is_before(ab) {
+            (cd, cd_at)
+        } else {
+            (ab, ab_at)
+        };
+        Some((group * ARITY + at, least))
     }
 
     #[inline]
@@ -261,26 +295,37 @@ impl Heap {
         reason = "no more entries than indices, fewer than NONE"
     )]
     fn put(&mut self, place: usize, entry: Entry) {
-        self.entries[place] = entry;
+        self.groups[place / ARITY].0[place % ARITY] = entry;
         self.places[entry.index() as usize] = place as u32;
     }
 
     /// Says what is wrong unless no parent is later than its child, and indices and places agree.
     pub(crate) fn verify(&self) -> Result<(), String> {
-        for (place, entry) in self.entries.iter().enumerate() {
+        ensure(
+            self.len == 0 || self.groups.len() == (FIRST + self.len).div_ceil(ARITY),
+            || format!("{} entries are in {} groups", self.len, self.groups.len()),
+        )?;
+        for place in FIRST..FIRST + self.len {
+            let entry = self.entry(place);
             let index = entry.index();
             let known = self.places.get(index as usize);
             ensure(known.is_some_and(|&at| at as usize == place), || {
                 format!("timer {index} does not know its place")
             })?;
-            let parent = self.entries[place.saturating_sub(1) / ARITY];
-            ensure(!entry.is_before(parent), || {
-                format!("timer {index} stands below a later one")
-            })?;
+            let is_first = place == FIRST;
+            ensure(
+                is_first || self.entry(place / ARITY + 2).is_before(entry),
+                || format!("timer {index} stands below a later one"),
+            )?;
         }
+        let end = self.groups.len() * ARITY;
+        let is_empty = |place| self.entry(place).number() == Entry::EMPTY.number();
+        ensure((FIRST + self.len..end).all(is_empty), || {
+            "there is an entry behind the last one".into()
+        })?;
         let is_placed = |place: &&u32| **place != NONE;
         let known = self.places.iter().filter(is_placed).count();
-        ensure(known == self.entries.len(), || {
+        ensure(known == self.len, || {
             "a timer outside of the heap has a place".into()
         })
     }

@@ -348,7 +348,8 @@ mod tests {
 
     #[test]
     fn slots_and_deadlines_that_contradict_each_other_are_found() {
-        let faults: [(&str, fn(&mut Timers<()>)); 2] = [
+        type Fault = (&'static str, fn(&mut Timers<()>));
+        let faults: [Fault; 2] = [
             ("slot 1 is taken, and its timer not armed", |t| {
                 t.deadlines.remove(1);
             }),

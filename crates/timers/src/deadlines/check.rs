@@ -94,7 +94,7 @@ mod tests {
         let faults: [Fault; 15] = [
             ("timer 1 has no place", |t| t.heap.remove(1)),
             ("timer 2 is placed too late", |t| {
-                t.timers[2].deadline_ns = 19
+                t.timers[2].deadline_ns = 19;
             }),
             ("5 timers are armed, 6 are counted", |t| {
                 t.timers[0] = Timer::NONE;
