@@ -12,7 +12,8 @@ use evloop_signals::Signal;
 use crate::context::Cx;
 use crate::error::RemoveError;
 use crate::event_loop::EventLoop;
-use crate::record::{Origin, record};
+use crate::origin::Origin;
+use crate::record::record;
 
 impl<S> EventLoop<S> {
     /// Makes an event active by hand, whether it is pending or not: its callback runs, in this turn
@@ -107,7 +108,8 @@ impl<S> EventLoop<S> {
         callback: impl FnOnce(&mut Cx<'_, S>) + 'static,
     ) {
         let mut callback = Some(callback);
-        let record = record((), Origin { label, place }, move |cx, ()| {
+        let origin = self.origins.number(Origin { label, place });
+        let record = record((), origin, move |cx, ()| {
             if let Some(callback) = callback.take() {
                 callback(cx);
             }

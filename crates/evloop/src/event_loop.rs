@@ -19,6 +19,7 @@ use crate::context::Cx;
 use crate::current_waker::CurrentWaker;
 use crate::error::{NewError, RunError};
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
+use crate::origin::Origins;
 use crate::outside::Outside;
 use crate::record::Shared;
 use crate::remote::Inbox;
@@ -37,6 +38,8 @@ pub struct EventLoop<S> {
     pub(crate) outside: Outside,
     pub(crate) core: Core<Shared<S>>,
     pub(crate) clock: Box<dyn Clock>,
+    /// What the records of the events name by number.
+    pub(crate) origins: Origins,
     /// By [`Signal::index`]: what is known of the last delivery that the core was told of.
     pub(crate) last: [Option<SignalInfo>; 64],
     pub(crate) waker: Arc<Waker>,
@@ -94,6 +97,7 @@ impl<S> EventLoop<S> {
             outside,
             core: Core::new(),
             clock,
+            origins: Origins::default(),
             last: [None; 64],
             current_waker: Arc::new(CurrentWaker::new(Arc::clone(&waker))),
             waker,

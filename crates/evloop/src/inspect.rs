@@ -7,7 +7,7 @@ use evloop_backend::Capabilities;
 use evloop_core::{EventId, EventInfo, Peak, Peaks, Stats};
 
 use crate::event_loop::EventLoop;
-use crate::record::Origin;
+use crate::origin::Origin;
 use crate::table::Table;
 
 /// What can be told of one event, as it was when it was asked for.
@@ -65,7 +65,8 @@ impl<S> EventLoop<S> {
 
     fn describe(&self, event: EventInfo, now_ns: u64) -> Snapshot {
         let record = self.core.payload(event.id);
-        let Origin { label, place } = record.expect("it stays with its event").origin();
+        let origin = record.expect("it stays with its event").origin();
+        let Origin { label, place } = self.origins[origin];
         let left = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns));
         Snapshot {
             event,

@@ -138,6 +138,7 @@ mod inspect;
 mod life;
 mod mailbox;
 mod new_event;
+mod origin;
 mod outside;
 mod record;
 mod remote;

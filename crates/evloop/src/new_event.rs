@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use crate::context::{Caught, Cx};
 use crate::error::{AddError, InsertError};
 use crate::event_loop::EventLoop;
-use crate::record::{Origin, Shared, given_back, record};
+use crate::origin::Origin;
+use crate::record::{Shared, given_back, record};
 
 pub use self::raw::RawSource;
 
@@ -169,7 +170,8 @@ impl<'a, S, W> NewEvent<'a, S, W> {
         mut callback: impl FnMut(&mut Cx<'_, S>) + 'static,
     ) -> Result<EventId, AddError> {
         let label = self.label;
-        let record = record((), Origin { label, place }, move |cx, ()| callback(cx));
+        let origin = self.events.origins.number(Origin { label, place });
+        let record = record((), origin, move |cx, ()| callback(cx));
         self.events
             .insert_and_add(self.spec, record)
             .map_err(|(error, _)| error)
@@ -290,7 +292,7 @@ impl<S, F: Source + 'static> NewEvent<'_, S, Io<F>> {
             trigger,
             ownership: Ownership::Owned,
         };
-        let origin = Origin { label, place };
+        let origin = events.origins.number(Origin { label, place });
         let record = record(source, origin, move |cx, source| {
             let ready = cx.ready;
             callback(cx, source, ready);

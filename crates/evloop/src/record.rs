@@ -1,15 +1,15 @@
-//! What the loop keeps of an event beside what the core knows: callback, source, and where it was
-//! added, in one allocation.
+//! What the loop keeps of an event beside what the core knows: callback, source, and the number of
+//! where it was added, in one allocation.
 //!
 //! The core's slot and the call of the callback share it, so it is there while the callback runs,
 //! whatever that does to its event, and nothing is taken out and put back.
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::panic::Location;
 use std::rc::Rc;
 
 use crate::context::Cx;
+use crate::origin::OriginId;
 
 /// What the loop attaches to an event of the core.
 pub(crate) type Shared<S> = Rc<dyn Record<S>>;
@@ -28,25 +28,18 @@ pub(crate) trait Record<S> {
     fn into_source(self: Rc<Self>) -> Option<Box<dyn Any>>;
 
     /// The name of the event, and where it was added.
-    fn origin(&self) -> Origin;
-}
-
-/// How an event is called, and where it was added.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Origin {
-    pub(crate) label: &'static str,
-    pub(crate) place: &'static Location<'static>,
+    fn origin(&self) -> OriginId;
 }
 
 /// The record of a source `F` (`()` if there is none) and of a callback `C`, which gets it.
 struct Kept<F, C> {
     source: F,
-    origin: Origin,
+    origin: OriginId,
     callback: RefCell<C>,
 }
 
 /// A record; the callback gets the source.
-pub(crate) fn record<S, F, C>(source: F, origin: Origin, callback: C) -> Shared<S>
+pub(crate) fn record<S, F, C>(source: F, origin: OriginId, callback: C) -> Shared<S>
 where
     F: 'static,
     C: FnMut(&mut Cx<'_, S>, &F) + 'static,
@@ -87,7 +80,7 @@ where
         Some(Box::new(source))
     }
 
-    fn origin(&self) -> Origin {
+    fn origin(&self) -> OriginId {
         self.origin
     }
 }

@@ -14,7 +14,8 @@ use super::{Io, NewEvent};
 use crate::context::Cx;
 use crate::error::AddError;
 use crate::event_loop::EventLoop;
-use crate::record::{Origin, record};
+use crate::origin::Origin;
+use crate::record::record;
 
 /// The source of an event of [`EventLoop::io_raw`]: a number, and nothing that is owned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +131,8 @@ impl<S> NewEvent<'_, S, Io<RawSource>> {
             trigger,
             ownership: Ownership::Borrowed,
         };
-        let record = record(source, Origin { label, place }, move |cx, source| {
+        let origin = events.origins.number(Origin { label, place });
+        let record = record(source, origin, move |cx, source| {
             let ready = cx.ready;
             callback(cx, source.number(), ready);
         });
