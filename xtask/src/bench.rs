@@ -3,9 +3,8 @@
 //! That package is a workspace of its own: tokio, mio and a plotting crate burden neither the checks nor
 //! the lock file of what is shipped.
 
-use std::process::Command;
-
-use crate::step::{Failure, Verdict};
+use crate::cargo::Cargo;
+use crate::step::{Failure, Mode, Verdict};
 use crate::workspace::Workspace;
 
 /// Builds the package and hands it the options.
@@ -14,27 +13,45 @@ use crate::workspace::Workspace;
 ///
 /// It does not build, or says what is wrong.
 pub(crate) fn run(workspace: &Workspace, options: &[String]) -> Result<Verdict, Failure> {
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(["run", "--quiet", "--release", "--locked", "--manifest-path"])
-        .args([
-            "benches/peers/Cargo.toml",
-            "--target-dir",
-            "target/bench",
-            "--",
-        ])
+    cargo(workspace, "run --quiet --release")
+        .args(["--"])
         .args(options)
-        .current_dir(&workspace.root);
-    let line = "cargo run --manifest-path benches/peers/Cargo.toml";
-    let status = command.status().map_err(|source| Failure::Start {
-        line: line.to_owned(),
-        source,
-    })?;
-    if status.success() {
-        return Ok(Verdict::Passed);
-    }
-    Err(Failure::Command {
-        line: line.to_owned(),
-        status,
-    })
+        .run()
 }
+
+/// Holds the package to what the workspace is held to, and has every contender do a little of some works.
+///
+/// # Errors
+///
+/// It is laid out otherwise, has warnings, fails its tests or does not run.
+pub(crate) fn check(workspace: &Workspace, _: Mode) -> Result<Verdict, Failure> {
+    Cargo::new(workspace, "fmt --manifest-path")
+        .args([MANIFEST, "--", "--check"])
+        .run()?;
+    cargo(workspace, "clippy --quiet --all-targets")
+        .args(["--", "-D", "warnings"])
+        .run()?;
+    cargo(workspace, "test --quiet").run()?;
+    cargo(workspace, "run --quiet")
+        .args(["--"])
+        .args(LITTLE.split_whitespace())
+        .run()
+}
+
+/// A command of cargo's on the package; nothing it builds is mixed up with what the workspace builds.
+fn cargo(workspace: &Workspace, command: &str) -> Cargo {
+    Cargo::new(workspace, command).args([
+        "--locked",
+        "--manifest-path",
+        MANIFEST,
+        "--target-dir",
+        "target/bench",
+    ])
+}
+
+/// Where the package is, from the root of the workspace.
+pub(crate) const MANIFEST: &str = "benches/peers/Cargo.toml";
+
+/// Some seconds, on a machine that has something else to do, too.
+const LITTLE: &str = "--quick --only ring,toggle,signal,wake,register --shrink 200 --reps 1 \
+    --no-counts --out target/bench-smoke";

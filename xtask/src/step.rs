@@ -7,8 +7,8 @@ use std::process::ExitStatus;
 
 use crate::workspace::Workspace;
 use crate::{
-    alone, counts, deny, features, layers, libevent, lint, loom, mapping, op_table, package, task,
-    testing, tidy, unsafe_code,
+    alone, bench, counts, deny, features, layers, libevent, lint, loom, mapping, op_table, package,
+    task, testing, tidy, unsafe_code,
 };
 
 /// One check of the workspace.
@@ -131,6 +131,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "counts",
         about: "no operation costs more instructions, calls, memory (--fix)",
         run: counts::check,
+    },
+    Step {
+        name: "peers",
+        about: "the benchmark beside the peers builds, and every contender runs",
+        run: bench::check,
     },
     Step {
         name: "libevent",

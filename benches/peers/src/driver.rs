@@ -89,7 +89,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         }
     );
     let targets = targets::merge(verdicts);
-    print!("{}", report::targets(&targets));
+    if !targets.is_empty() {
+        print!("{}", report::targets(&targets));
+    }
     let html = page::page(&outcomes, &targets, &found, options, &took);
     for (name, text) in [("bench.csv", report::csv(&outcomes)), ("bench.html", html)] {
         let file = options.out.join(name);
@@ -120,7 +122,10 @@ fn measure_all(
                 measured.push(outcome);
             }
         }
-        verdicts.push(targets::judge(&measured));
+        // Of batches that were made smaller nothing is to be concluded.
+        if options.shrink == 1 {
+            verdicts.push(targets::judge(&measured));
+        }
         if run == 0 {
             *outcomes = measured;
         } else {
