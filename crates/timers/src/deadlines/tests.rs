@@ -1,5 +1,6 @@
 //! What cannot be seen from outside: how little is done.
 
+use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -74,6 +75,20 @@ fn a_removed_timer_leaves_its_entry_to_the_next_of_its_index() {
     timers.set(1, 15);
     assert_eq!(heap_deadline(&timers, 1), Some(15), "it is brought forward");
     assert_eq!(drain(&mut timers), [(0, 10), (1, 15), (2, 30)]);
+}
+
+#[test]
+fn what_is_armed_is_counted_and_shown() {
+    let mut timers = rising(1);
+    assert!(!timers.is_empty());
+    timers.remove(0);
+    assert!(timers.is_empty());
+    timers.set(1, 10);
+    for ns in [7, 9] {
+        timers.lane(Duration::from_nanos(ns));
+    }
+    let shown = format!("{timers:?}");
+    assert_eq!(shown, "Deadlines { len: 1, lanes: 2, .. }");
 }
 
 #[test]
