@@ -6,6 +6,7 @@
 
 use std::process::Command;
 
+use crate::cargo::Cargo;
 use crate::step::{Failure, Verdict};
 use crate::workspace::Workspace;
 
@@ -30,13 +31,21 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<Verdict
         return Ok(Verdict::Skipped("cargo-mutants is not installed"));
     }
     let mut cargo = Command::new("cargo");
-    cargo.args(["mutants", "--timeout", "60"]);
+    cargo.args(["mutants", "--timeout", "20"]);
     if !arguments.iter().any(|argument| argument == "--package") {
         cargo.args(PACKAGES.iter().flat_map(|name| ["--package", name]));
+    }
+    if Cargo::new(workspace, "nextest --version").succeeds() {
+        cargo.args(["--test-tool", "nextest"]);
     }
     cargo.args(arguments).current_dir(&workspace.root);
     // What fails need not be made small.
     cargo.env("PROPTEST_MAX_SHRINK_ITERS", "0");
+    // The tests of core take a fifth of the time so, and nobody reads what they print.
+    cargo.envs([
+        ("CARGO_PROFILE_DEV_OPT_LEVEL", "1"),
+        ("CARGO_PROFILE_DEV_DEBUG", "none"),
+    ]);
     let line = "cargo mutants".to_owned();
     match cargo.status() {
         Ok(status) if status.success() => Ok(Verdict::Passed),
