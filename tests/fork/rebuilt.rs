@@ -5,13 +5,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use evloop::{Interest, Mode, Outcome, Ready, Signal};
+use evloop::{EventGone, Interest, Mode, Outcome, Ready, Signal};
 use rustix::io::Errno;
 
 use super::scene::{Scene, Side, assert_done, assert_well, close_behind_its_back, fork};
 use crate::support::clock::{deadline, loop_now, ms};
 use crate::support::fdinfo::Held;
-use crate::support::files::{number, put, sockets};
+use crate::support::files::{number, open_fds, put, sockets};
 use crate::support::held::{held_by_the_loop, if_held};
 use crate::support::process::in_own_process;
 use crate::support::raw::{in_forked_child, raise};
@@ -75,6 +75,34 @@ fn child_and_parent_change_their_own_loop() {
             scene.check();
         },
     );
+}
+
+/// Also where a handle of another thread's outlives the loop.
+#[test]
+fn child_keeps_no_waker_of_its_parents() {
+    in_own_process("fork::rebuilt::child_keeps_no_waker_of_its_parents", || {
+        let before = open_fds();
+        let mut events = new_loop();
+        let caught = events.signal(Signal::USR1).persist();
+        let caught = caught.add(signal("USR1")).unwrap();
+        let remote = events.remote();
+        let activator = events.activator(caught, Ready::READ).unwrap();
+        let parents = open_fds();
+        assert_well(in_forked_child(|| {
+            events.after_fork().unwrap();
+            assert_eq!(open_fds(), parents);
+            assert_well(in_forked_child(|| {
+                events.after_fork().unwrap();
+                assert_eq!(open_fds(), parents);
+                activator.activate().unwrap();
+                assert_eq!(look(&mut events), ["USR1 x0"]);
+                drop(events);
+                assert_eq!(open_fds(), before);
+                assert_eq!(activator.activate(), Err(EventGone));
+                assert!(remote.exit().is_err());
+            }));
+        }));
+    });
 }
 
 #[test]

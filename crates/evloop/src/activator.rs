@@ -96,7 +96,7 @@ pub struct Activator {
 impl Activator {
     /// Has the loop run the event's callback, if the event is pending.
     ///
-    /// Costs one atomic operation if an activation is under way already; else another one, and a system
+    /// Costs one atomic operation if an activation is under way already; else a few more, and a system
     /// call only if the loop is asleep and nobody else has woken it.
     ///
     /// # Errors

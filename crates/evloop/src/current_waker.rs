@@ -1,16 +1,16 @@
 //! The waker of a loop, for those who hold on to it: always the one that the loop has now.
 //!
 //! In a forked child the loop gets a waker of its own, and who held the parent's finds it from there,
-//! by one load and without a lock.
+//! by one load and without a lock. The wakers are the loop's: one that it has no more is closed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use evloop_catcher::ForkStamp;
 use evloop_pipe::Waker;
 
 /// Wakes a loop, by whatever waker it has.
 pub(crate) struct CurrentWaker {
-    waker: Arc<Waker>,
+    waker: Weak<Waker>,
     /// The process whose waker it is.
     stamp: ForkStamp,
     /// The waker that came after this one, in a child.
@@ -19,25 +19,27 @@ pub(crate) struct CurrentWaker {
 
 impl CurrentWaker {
     /// That of a loop which has this waker now.
-    pub(crate) fn new(waker: Arc<Waker>) -> Self {
+    pub(crate) fn new(waker: &Arc<Waker>) -> Self {
         Self {
-            waker,
+            waker: Arc::downgrade(waker),
             stamp: ForkStamp::new(),
             next: OnceLock::new(),
         }
     }
 
-    /// Wakes the loop. Not that of the parent, in a child that has not made the loop its own: what
+    /// Wakes the loop, if it is there. Not that of the parent, in a child that has not made the loop its own: what
     /// there is to do is found then.
     pub(crate) fn wake(&self) {
         let last = self.last();
-        if !last.stamp.is_child() {
-            last.waker.wake();
+        if !last.stamp.is_child()
+            && let Some(waker) = last.waker.upgrade()
+        {
+            waker.wake();
         }
     }
 
     /// From now on the loop has this waker.
-    pub(crate) fn set(&self, waker: Arc<Waker>) {
+    pub(crate) fn set(&self, waker: &Arc<Waker>) {
         let set = self.last().next.set(Box::new(Self::new(waker)));
         debug_assert!(set.is_ok(), "only the loop does this, on its thread");
     }

@@ -99,7 +99,7 @@ impl<S> EventLoop<S> {
             clock,
             origins: Origins::default(),
             last: [None; 64],
-            current_waker: Arc::new(CurrentWaker::new(Arc::clone(&waker))),
+            current_waker: Arc::new(CurrentWaker::new(&waker)),
             waker,
             activators: Activators::default(),
             inbox: None,

@@ -37,7 +37,7 @@ impl<S> EventLoop<S> {
         self.backend = self.outside.make_backend(&waker)?;
         self.stamp = ForkStamp::new();
         self.outside = self.outside.renewed(&waker, self.core.caught());
-        self.current_waker.set(Arc::clone(&waker));
+        self.current_waker.set(&waker);
         // A wakeup that was on its way is not lost.
         waker.wake();
         self.waker = waker;

@@ -26,7 +26,7 @@ impl World {
         Self {
             core: Core::new(),
             activators: Activators::default(),
-            current: Arc::new(CurrentWaker::new(Arc::clone(&waker))),
+            current: Arc::new(CurrentWaker::new(&waker)),
             waker,
         }
     }

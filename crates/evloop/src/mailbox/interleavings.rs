@@ -16,7 +16,7 @@ type Number = usize;
 
 fn mailbox(runner: Option<ThreadId>) -> (Arc<Mailbox<Number>>, Arc<Waker>) {
     let waker = Arc::new(Waker::new().expect("there are file descriptors left"));
-    let current = Arc::new(CurrentWaker::new(Arc::clone(&waker)));
+    let current = Arc::new(CurrentWaker::new(&waker));
     (Arc::new(Mailbox::new(current, runner)), waker)
 }
 
