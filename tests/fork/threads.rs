@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use evloop::{Mode, Outcome, Ready, Signal};
+use evloop::{Mode, Outcome, Ready, Remote, Signal};
 use rustix::thread::gettid;
 
 use super::scene::{Side, assert_done, assert_well, fork};
@@ -11,7 +11,7 @@ use crate::support::process::in_own_process;
 use crate::support::raw::{in_forked_child, raise};
 use crate::support::setting::make;
 use crate::support::status::until_it_blocks;
-use crate::support::trace::{NOBODY, Trace, look, new_loop, run, signal, timer, user, wait};
+use crate::support::trace::{Loop, NOBODY, Trace, look, new_loop, run, signal, timer, user, wait};
 
 /// The parent waits for its child, by a signal, while the child runs what it has inherited, used by
 /// many threads.
@@ -95,6 +95,28 @@ fn child_of_another_thread_can_use_the_loops_remote() {
     );
 }
 
+/// Runs the loop, and looks that what another thread does while it waits does not wake it.
+fn assert_sleeps_through(events: &mut Loop, act: impl FnOnce(&Remote<Trace>) + Send + 'static) {
+    let (remote, its) = (events.remote(), gettid());
+    let other = thread::spawn(move || {
+        let waits = || {
+            until_it_blocks(its);
+            let waits = remote.call(|events| events.stats().waits).unwrap();
+            waits.wait().unwrap()
+        };
+        let before = waits();
+        until_it_blocks(its);
+        act(&remote);
+        // The one that was interrupted by this question.
+        let after = waits();
+        remote.break_loop().unwrap();
+        assert_eq!(after, before + 1);
+    });
+    let ended = run(events, Mode::UntilEmpty);
+    assert_eq!(ended, (Outcome::Break, Trace::new()));
+    other.join().unwrap();
+}
+
 /// The child has the handler, and the loop as it was when another thread forked: asleep, and to be
 /// woken by a write.
 #[test]
@@ -104,24 +126,9 @@ fn signal_of_a_child_does_not_wake_its_parents_loop() {
         || {
             let mut events = new_loop();
             events.signal(Signal::USR1).add(signal("USR1")).unwrap();
-            let (remote, its) = (events.remote(), gettid());
-            let forker = thread::spawn(move || {
-                let waits = || {
-                    until_it_blocks(its);
-                    let waits = remote.call(|events| events.stats().waits).unwrap();
-                    waits.wait().unwrap()
-                };
-                let before = waits();
-                until_it_blocks(its);
+            assert_sleeps_through(&mut events, |_| {
                 assert_well(in_forked_child(|| raise(Signal::USR1)));
-                // The one that was interrupted by this question.
-                let after = waits();
-                remote.break_loop().unwrap();
-                assert_eq!(after, before + 1);
             });
-            let ended = run(&mut events, Mode::UntilEmpty);
-            assert_eq!(ended, (Outcome::Break, Trace::new()));
-            forker.join().unwrap();
             assert_eq!(events.stats().signals, 0);
         },
     );
@@ -136,25 +143,10 @@ fn posts_and_activations_of_a_child_do_not_wake_its_parents_loop() {
             let mut events = new_loop();
             let id = events.user().persist().add(user("event")).unwrap();
             let activator = events.activator(id, Ready::READ).unwrap();
-            let (remote, its) = (events.remote(), gettid());
-            let forker = thread::spawn(move || {
-                let waits = || {
-                    until_it_blocks(its);
-                    let waits = remote.call(|events| events.stats().waits).unwrap();
-                    waits.wait().unwrap()
-                };
-                let before = waits();
-                until_it_blocks(its);
+            assert_sleeps_through(&mut events, move |remote| {
                 assert_well(in_forked_child(|| activator.activate().unwrap()));
                 assert_well(in_forked_child(|| remote.post(timer("child's")).unwrap()));
-                // The one that was interrupted by this question.
-                let after = waits();
-                remote.break_loop().unwrap();
-                assert_eq!(after, before + 1);
             });
-            let ended = run(&mut events, Mode::UntilEmpty);
-            assert_eq!(ended, (Outcome::Break, Trace::new()));
-            forker.join().unwrap();
         },
     );
 }
