@@ -75,3 +75,15 @@ fn steady_state_allocates_nothing() {
     assert_eq!(counts.count_total, 0);
     assert_eq!(runs, 3 * 1001);
 }
+
+#[test]
+fn events_for_which_there_is_room_allocate_nothing() {
+    let mut core = Core::new();
+    core.reserve(1000);
+    let made = measure(|| {
+        for _ in 0..1000 {
+            core.insert(Spec::new(Kind::Plain), ()).unwrap();
+        }
+    });
+    assert_eq!(made.count_total, 0);
+}

@@ -1,10 +1,13 @@
 //! A 4-ary min-heap of keys, each with the index of the timer that it stands for.
 //!
 //! An entry is 16 bytes: the key, and the index beside it, so a sift compares neighbours in memory and
-//! follows no pointer. The four children of one parent are as long as a cache line, and what is not there yet is
-//! later than all. Where the entry of an index is, is kept apart, 4 bytes each. The heap knows nothing of what the indices mean. In particular the owner may
-//! let an entry stand under a key that has become too early, also when its timer has gone, and set it
-//! right when it comes up as the first.
+//! follows no pointer. The four children of one parent are as long as a cache line, though they may lie
+//! across two, and what is not there yet is later than all. Where the entry of an index is, is kept
+//! apart, 4 bytes each.
+//!
+//! The heap knows nothing of what the indices mean. In particular the owner may let an entry stand under
+//! a key that has become too early, also when its timer has gone, and set it right when it comes up as
+//! the first.
 
 use alloc::format;
 use alloc::string::String;

@@ -80,9 +80,10 @@ impl<T> Timers<T> {
     ///
     /// It doubles when it must, and is given back after a burst: once a quarter or less is used, the
     /// table of timers shrinks to room for twice what it holds as far as its high end is free, and the
-    /// heap from an eighth to four times, as half of it may be left by timers that have gone. A timer stays where it is while it lives, so one that was put in at the height
-    /// of the burst can keep the table long until it goes; new ones are put low. Room for fewer
-    /// than 256 timers may be kept for good.
+    /// heap from an eighth to four times, as half of it may be left by timers that have gone. A timer
+    /// stays where it is while it lives, so one that was put in at the height of the burst can keep the
+    /// table long until it goes; new ones are put low. Room for fewer than 256 timers may be kept for
+    /// good.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.slots.capacity()
