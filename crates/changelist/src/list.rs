@@ -194,22 +194,28 @@ impl Changelist {
             self.index.resize(fd + 1, 0);
         }
         self.entries.push(entry);
-        self.index_from(at);
+        self.note(at);
         at
     }
 
     /// Writes into the index where the entries from `first` on lie.
     fn index_from(&mut self, first: usize) {
-        for (at, entry) in self.entries.iter().enumerate().skip(first) {
-            // A negative file descriptor has no place in the index.
-            if let Ok(fd) = usize::try_from(entry.fd) {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "one entry for each file descriptor, and these are less than 2^31"
-                )]
-                let at = at as u32;
-                self.index[fd] = at;
-            }
+        for at in first..self.entries.len() {
+            self.note(at);
+        }
+    }
+
+    /// Writes into the index where an entry lies.
+    #[inline]
+    fn note(&mut self, at: usize) {
+        // A negative file descriptor has no place in the index.
+        if let Ok(fd) = usize::try_from(self.entries[at].fd) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "one entry for each file descriptor, and these are less than 2^31"
+            )]
+            let at = at as u32;
+            self.index[fd] = at;
         }
     }
 }
