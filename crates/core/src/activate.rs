@@ -101,7 +101,7 @@ impl<T> Core<T> {
                 continue;
             }
             event.count += count;
-            event.state.set(State::NEWS, event.count > 0);
+            event.state.insert(State::NEWS);
             self.active.activate(&mut self.events, slot, Ready::SIGNAL);
         }
     }

@@ -137,11 +137,12 @@ impl FdMap {
             // What is held is what is wanted, or was refused.
             return !entry.held.is_empty();
         }
-        let is_alone = entry.head == NONE && entry.held == interest;
-        if is_alone {
+        // What the others want is held, too, so with this one it is not more.
+        let is_held = entry.held == interest;
+        if is_held {
             entry.push(events, slot);
         }
-        is_alone
+        is_held
     }
 
     /// Notes what the kernel holds for `fd` now.
@@ -224,22 +225,21 @@ impl FdMap {
         self.record(events, fd, interest, trigger);
     }
 
-    /// Takes an event from its file descriptor; does nothing where it is not on it.
+    /// Takes an event from `fd`, in whose list it is.
     #[inline]
-    pub(crate) fn remove<T>(&mut self, events: &mut Slab<T>, slot: u32) {
-        let Event { kind, state, .. } = events[slot];
-        let Kind::Io { fd, .. } = kind else {
-            return;
-        };
-        if !state.contains(State::LISTED) {
-            return;
-        }
+    pub(crate) fn remove<T>(&mut self, events: &mut Slab<T>, slot: u32, fd: RawFd) {
         let entry = &mut self.entries[index(fd)];
         entry.unlink(events, slot);
         let is_told = entry.state.intersects(FdState::CHANGED | FdState::BORROWED);
-        if !is_told && entry.head == NONE && entry.is_kept() {
-            return;
+        if is_told || entry.head != NONE || !entry.is_kept() {
+            self.record_removal(events, fd);
         }
+    }
+
+    /// Records that an event was taken from `fd`, if the kernel holds interest in it.
+    #[inline(never)]
+    fn record_removal<T>(&mut self, events: &Slab<T>, fd: RawFd) {
+        let entry = &self.entries[index(fd)];
         if !entry.held.is_empty() {
             let trigger = entry.trigger();
             self.record(events, fd, Interest::empty(), trigger);

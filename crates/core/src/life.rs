@@ -159,13 +159,12 @@ impl<T> Core<T> {
     ///
     /// `event_del`.
     pub fn delete(&mut self, id: EventId) -> Result<Option<Release>, NoSuchEvent> {
-        let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
+        let event = self.events.get(id).ok_or(NoSuchEvent)?;
         let (is_queued, kind) = (event.state.intersects(State::QUEUED), event.kind);
-        event.forget_news();
-        self.withdraw(id.slot);
         if is_queued {
-            self.active.unlink(&mut self.events, id.slot);
+            self.deactivate(id.slot);
         }
+        self.withdraw(id.slot);
         match kind {
             Kind::Signal(signal) => Ok(self.idle_signal(signal)),
             _ => Ok(None),
@@ -257,8 +256,8 @@ impl<T> Core<T> {
         let pending = self.events[id.slot].state.contains(State::PENDING);
         let first =
             pending && !wanted.is_empty() && self.admit(id.slot, fd, wanted, trigger, grant)?;
-        if wanted.is_empty() {
-            self.fds.remove(&mut self.events, id.slot);
+        if wanted.is_empty() && self.events[id.slot].state.contains(State::LISTED) {
+            self.fds.remove(&mut self.events, id.slot, fd);
         }
         if let Kind::Io { interest, .. } = &mut self.events[id.slot].kind {
             *interest = wanted;
@@ -424,10 +423,17 @@ impl<T> Core<T> {
         }
     }
 
+    /// Takes an active event out of its queue. What it is active for did not happen.
+    fn deactivate(&mut self, slot: u32) {
+        self.events[slot].forget_news();
+        self.active.unlink(&mut self.events, slot);
+    }
+
     /// Makes an event not pending. It stays active if it is.
+    #[inline]
     pub(crate) fn withdraw(&mut self, slot: u32) {
         let event = &mut self.events[slot];
-        let state = event.state;
+        let (state, kind) = (event.state, event.kind);
         if !state.intersects(State::ON) {
             return;
         }
@@ -435,21 +441,31 @@ impl<T> Core<T> {
         if state.contains(State::PENDING) {
             self.pending -= usize::from(event.counts());
         }
-        let kind = event.kind;
         if state.contains(State::TIMED) {
             self.timers.remove(slot);
         }
         match kind {
-            Kind::Io { .. } => self.fds.remove(&mut self.events, slot),
+            Kind::Io { fd, .. } if state.contains(State::LISTED) => {
+                self.fds.remove(&mut self.events, slot, fd);
+            }
+            Kind::Io { .. } | Kind::Plain => {}
+            _ => self.take_off(slot, kind),
+        }
+    }
+
+    /// Takes an event off what it waits for, if that is neither a file descriptor nor a time.
+    #[inline(never)]
+    fn take_off(&mut self, slot: u32, kind: Kind) {
+        match kind {
             Kind::Signal(signal) => {
                 // Whether the signal is still to be caught is settled by `idle_signal`.
                 let (Removed::Last | Removed::Others | Removed::Absent) =
                     self.signals.remove(signal, slot);
             }
-            Kind::Plain => {}
             Kind::Always(_) => self.always.retain(|other| *other != slot),
             Kind::Prepare => self.prepare.remove(slot),
             Kind::Check => self.check.remove(slot),
+            Kind::Io { .. } | Kind::Plain => {}
         }
     }
 
