@@ -80,3 +80,35 @@ impl fmt::Display for NoSuchEvent {
 }
 
 impl core::error::Error for NoSuchEvent {}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use core::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn errors_say_what_was_refused() {
+        assert_eq!(
+            format!("{}", InsertError::BadFd(-3)),
+            "-3 is not a file descriptor"
+        );
+        let mixed = AddError::<NoSuchEvent>::MixedTrigger(7);
+        assert_eq!(
+            format!("{mixed}"),
+            "file descriptor 7 has events of the other trigger (level and edge do not mix)"
+        );
+        assert_eq!(format!("{Reentrant}"), "the loop is running already");
+        assert_eq!(format!("{NoSuchEvent}"), "the event was freed");
+    }
+
+    #[test]
+    fn refusal_of_the_kernel_is_the_source() {
+        let refused = AddError::Refused(NoSuchEvent);
+        assert_eq!(format!("{refused}"), "the kernel refused");
+        let source = refused.source();
+        assert!(source.is_some_and(|source| source.is::<NoSuchEvent>()));
+        assert!(AddError::<NoSuchEvent>::NoSuchEvent.source().is_none());
+    }
+}

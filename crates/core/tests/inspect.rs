@@ -208,6 +208,15 @@ fn timer_is_late_when_it_is_found_more_than_a_millisecond_after_its_deadline() {
 }
 
 #[test]
+fn timeouts_that_run_are_counted() {
+    let mut core = Loop::new();
+    let [first, _, _] = [1, 2, 3].map(|s| added(&mut core, timer(Duration::from_secs(s))));
+    assert_eq!(core.timers(), 3);
+    core.delete(first).unwrap();
+    assert_eq!(core.timers(), 2);
+}
+
+#[test]
 fn standing_is_the_part_of_the_info_that_it_is_said_to_be() {
     let mut core = Loop::new();
     let reading = added(&mut core, persistent(read(4)));

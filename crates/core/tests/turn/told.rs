@@ -46,6 +46,77 @@ fn edge_is_rearmed_by_every_add() {
     assert_eq!(told(&mut core), [modify(Interest::READ)]);
 }
 
+/// Of file descriptor 4, to be read.
+fn read(trigger: Trigger, ownership: Ownership) -> Kind {
+    Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger,
+        ownership,
+    }
+}
+
+#[test]
+fn first_add_is_told_by_its_demand_alone() {
+    for kind in [
+        read(Trigger::Edge, Ownership::Owned),
+        read(Trigger::Level, Ownership::Borrowed),
+    ] {
+        let mut core = Loop::new();
+        added(&mut core, persistent(kind));
+        assert_eq!(core.changes(), []);
+        assert_eq!(core.stats().changes_recorded, 0);
+    }
+}
+
+#[test]
+fn number_is_borrowed_no_more_when_its_next_file_is_owned() {
+    let mut core = Loop::new();
+    let borrowed = added(
+        &mut core,
+        persistent(read(Trigger::Level, Ownership::Borrowed)),
+    );
+    let _ = core.remove(borrowed);
+    let owned = added(&mut core, persistent(READ));
+    let _ = core.delete(owned);
+    core.add(owned, || 0, refused).unwrap();
+    assert_eq!(told(&mut core), []);
+}
+
+#[test]
+fn number_stays_borrowed_when_it_is_registered_anew_for_its_events() {
+    let mut core = Loop::new();
+    let id = added(
+        &mut core,
+        persistent(read(Trigger::Level, Ownership::Borrowed)),
+    );
+    core.restore_fds(|_, _, _, _| Ok(()));
+    let _ = core.delete(id);
+    let [entry] = core.changes_by_now() else {
+        panic!("one file descriptor");
+    };
+    assert_eq!(entry.change.op().map(|op| op.op), Some(Op::Delete));
+}
+
+#[test]
+fn add_of_an_event_that_was_refused_demands_it_again() {
+    let mut core = Loop::new();
+    let id = added(&mut core, persistent(READ));
+    steps(&mut core, Mode::NonBlocking, |core| core.refuse(FIRST, 12));
+    let mut demanded = Vec::new();
+    core.add(
+        id,
+        || 0,
+        |demand| {
+            demanded.push(demand);
+            Ok::<_, ()>(())
+        },
+    )
+    .unwrap();
+    assert_eq!(demanded.len(), 1, "the kernel holds nothing");
+    core.check_invariants();
+}
+
 #[test]
 fn last_delete_is_kept_for_reading_and_told_for_writing() {
     for (interest, op) in [(Interest::READ, None), (Interest::WRITE, Some(Op::Delete))] {
