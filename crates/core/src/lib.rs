@@ -113,7 +113,7 @@ mod watch;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use evloop_signals::SignalMap;
+use evloop_signals::{SignalMap, SignalSet};
 use evloop_timers::{Deadlines, LaneId};
 
 use crate::active::{ActiveQueues, Level};
@@ -146,8 +146,8 @@ pub struct Core<T> {
     measured: Vec<Measured>,
     fds: FdMap,
     signals: SignalMap<u32>,
-    /// The signals that the front was asked to catch, a bit each.
-    caught: u64,
+    /// The signals that the front was asked to catch.
+    caught: SignalSet,
     /// By slot: the timeouts that run.
     timers: Deadlines,
     /// The common timeouts in nanoseconds, and their lanes.
@@ -203,7 +203,7 @@ impl<T> Core<T> {
             measured: Vec::new(),
             fds: FdMap::new(),
             signals: SignalMap::new(),
-            caught: 0,
+            caught: SignalSet::new(),
             timers: Deadlines::new(),
             common: Vec::new(),
             always: Vec::new(),

@@ -327,13 +327,9 @@ impl<T> Core<T> {
         }
     }
 
-    /// The signals that the front was asked to catch.
+    /// The signals that the front was asked to catch, and was not told to let go.
     pub fn caught(&self) -> impl Iterator<Item = Signal> {
-        let caught = self.caught;
-        self.signals
-            .signals()
-            .into_iter()
-            .filter(move |signal| caught & bit(*signal) != 0)
+        self.caught.into_iter()
     }
 
     /// Sees to it that the kernel holds interest in `fd`; whether it was told so just now.
@@ -389,13 +385,12 @@ impl<T> Core<T> {
         slot: u32,
         grant: impl FnOnce(Demand) -> Result<(), E>,
     ) -> Result<(), AddError<E>> {
-        if self.signals.insert(signal, slot) == Inserted::First && self.caught & bit(signal) == 0 {
-            if let Err(error) = grant(Demand::Signal(signal)) {
-                let _last = self.signals.remove(signal, slot);
-                return Err(AddError::Refused(error));
-            }
-            self.caught |= bit(signal);
+        if !self.caught.contains(signal) {
+            grant(Demand::Signal(signal)).map_err(AddError::Refused)?;
+            self.caught.insert(signal);
         }
+        let (Inserted::First | Inserted::Another | Inserted::Already) =
+            self.signals.insert(signal, slot);
         Ok(())
     }
 
@@ -471,11 +466,8 @@ impl<T> Core<T> {
 
     /// The signal, if it is caught though no event waits for it. It counts as released.
     pub(crate) fn idle_signal(&mut self, signal: Signal) -> Option<Release> {
-        if self.caught & bit(signal) == 0 || self.signals.is_watched(signal) {
-            return None;
-        }
-        self.caught &= !bit(signal);
-        Some(Release::Signal(signal))
+        let is_idle = !self.signals.is_watched(signal) && self.caught.remove(signal);
+        is_idle.then_some(Release::Signal(signal))
     }
 
     /// The event's file descriptor, if the kernel holds interest in it though no event wants any.
@@ -486,8 +478,4 @@ impl<T> Core<T> {
         };
         self.fds.give_up(fd).then_some(Release::Fd(fd))
     }
-}
-
-pub(crate) fn bit(signal: Signal) -> u64 {
-    1 << (signal.number() - 1)
 }

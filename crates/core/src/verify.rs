@@ -124,7 +124,7 @@ impl<T> Core<T> {
             ensure(is_watched != slots.is_empty(), || {
                 format!("{signal} has an event, or is watched, not both")
             })?;
-            let is_caught = self.caught & crate::life::bit(signal) != 0;
+            let is_caught = self.caught.contains(signal);
             ensure(slots.is_empty() || is_caught, || {
                 format!("{signal} is watched and not caught")
             })?;

@@ -330,6 +330,32 @@ fn one_shot_that_runs_is_not_in_the_way_of_the_other_trigger() {
 }
 
 #[test]
+fn signals_are_caught_until_they_are_released() {
+    let mut core = Loop::new();
+    let first = added(&mut core, persistent(Kind::Signal(Signal::USR1)));
+    let second = Spec {
+        keep: true,
+        ..Spec::new(Kind::Signal(Signal::USR2))
+    };
+    let second = added(&mut core, second);
+    assert!(core.caught().eq([Signal::USR1, Signal::USR2]));
+    let released = Ok(Some(Release::Signal(Signal::USR1)));
+    assert_eq!(core.delete(first), released);
+    assert!(core.caught().eq([Signal::USR2]));
+
+    // A run that is aborted in a callback tells the front nothing.
+    core.activate_signal(Signal::USR2, 1);
+    core.begin(Mode::NonBlocking).unwrap();
+    while !matches!(core.step(), Step::Run(_)) {
+        core.waited();
+    }
+    core.abort();
+    assert!(!core.info(second).unwrap().pending);
+    assert!(core.caught().eq([Signal::USR2]));
+    core.add(second, || 0, refused).unwrap();
+}
+
+#[test]
 fn negative_file_descriptor_is_refused_and_the_payload_comes_back() {
     let mut core = Loop::new();
     let kind = Kind::Io {

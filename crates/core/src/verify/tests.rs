@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use alloc::string::ToString;
 use evloop_changelist::{Interest, Ready, Trigger};
+use evloop_signals::SignalSet;
 
 use super::*;
 use crate::event::{Ownership, Priority, Spec};
@@ -161,7 +162,9 @@ fn file_descriptors_that_are_wrong_are_found() {
 #[test]
 fn signals_that_are_wrong_are_found() {
     check(&[
-        ("SIGUSR1 is watched and not caught", |c| c.caught = 0),
+        ("SIGUSR1 is watched and not caught", |c| {
+            c.caught = SignalSet::new();
+        }),
         ("SIGUSR2 has event 3", |c| {
             let _first = c.signals.insert(Signal::USR2, TIMER);
         }),
