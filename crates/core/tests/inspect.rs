@@ -7,6 +7,7 @@ use evloop_changelist::{Interest, Ready, Token, Trigger};
 use evloop_core::{
     Core, Demand, EventId, Kind, LATE, Limits, Mode, Ownership, Peak, Peaks, Spec, Step,
 };
+use evloop_signals::Signal;
 
 type Loop = Core<String>;
 
@@ -360,6 +361,9 @@ fn what_the_front_counts_is_among_the_counters() {
     core.count_wakeup();
     core.count_empty_wait();
     core.count_empty_wait();
+    core.catch(Signal::USR1, 3);
+    core.catch(Signal::USR2, 2);
     let stats = core.stats();
     assert_eq!((stats.wakeups, stats.empty_waits), (1, 2));
+    assert_eq!(stats.signals, 5);
 }

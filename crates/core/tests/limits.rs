@@ -32,7 +32,8 @@ fn crowd(count: usize, priority: Priority) -> (Core<()>, Vec<EventId>) {
     (core, ids)
 }
 
-/// How many callbacks ran in each turn of a run. Each callback takes 10 ns.
+/// How many callbacks ran in each turn of a run. Each callback takes 10 ns, and each wait 100 more than it
+/// has to.
 fn callbacks(core: &mut Core<()>, mode: Mode, mut callback: impl FnMut(&mut Core<()>)) -> Vec<u32> {
     let mut turns = Vec::new();
     let mut now_ns = 0;
@@ -41,7 +42,7 @@ fn callbacks(core: &mut Core<()>, mode: Mode, mut callback: impl FnMut(&mut Core
         match core.step() {
             Step::Time => core.set_now(now_ns),
             Step::Wait(timeout) => {
-                now_ns += u64::try_from(timeout.unwrap_or_default().as_nanos()).unwrap();
+                now_ns += 100 + u64::try_from(timeout.unwrap_or_default().as_nanos()).unwrap();
                 turns.push(0);
                 core.waited();
             }

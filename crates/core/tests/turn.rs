@@ -381,6 +381,25 @@ fn run_inside_a_run_is_refused() {
 }
 
 #[test]
+fn loop_is_running_from_the_beginning_of_a_run_to_its_end() {
+    let mut core = Loop::new();
+    assert!(!core.is_running());
+    core.begin(Mode::NonBlocking).unwrap();
+    assert!(core.is_running());
+    core.abort();
+    assert!(!core.is_running());
+}
+
+#[test]
+fn payload_can_be_changed_where_it_is() {
+    let mut core = Loop::new();
+    let id = added(&mut core, persistent(READ));
+    *core.payload_mut(id).unwrap() = "other";
+    assert_eq!(core.take(id), Some("other"));
+    assert_eq!(core.payload_mut(id), None);
+}
+
+#[test]
 fn aborted_run_leaves_what_is_active_to_the_next() {
     let mut core = Loop::new();
     let ids = [0, 1, 2].map(|_| added(&mut core, persistent(Kind::Plain)));
