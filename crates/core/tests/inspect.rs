@@ -89,6 +89,30 @@ fn runs_are_counted_for_each_event_as_they_begin() {
 }
 
 #[test]
+fn callbacks_are_counted_by_their_reasons_unless_they_are_internal() {
+    let mut core = Loop::new();
+    let (io, timeout, signal) = (Ready::READ, Ready::TIMEOUT, Ready::SIGNAL);
+    let reasons = [io, timeout, signal, io | timeout];
+    let ours = reasons.map(|ready| (ready, false));
+    for (ready, internal) in ours.into_iter().chain(reasons.map(|ready| (ready, true))) {
+        let spec = Spec {
+            internal,
+            ..persistent(Kind::Plain)
+        };
+        let id = added(&mut core, spec);
+        core.activate(id, ready).unwrap();
+    }
+    let mut ran = 0;
+    look(&mut core, 0, |_, _| ran += 1);
+    assert_eq!(ran, 8);
+    let stats = core.stats();
+    assert_eq!(stats.callbacks, 4);
+    assert_eq!(stats.io_callbacks, 2);
+    assert_eq!(stats.timer_callbacks, 2);
+    assert_eq!(stats.signal_callbacks, 1);
+}
+
+#[test]
 fn measured_times_add_up_and_the_longest_is_kept() {
     let mut core = Loop::new();
     let id = added(&mut core, persistent(Kind::Plain));
@@ -361,9 +385,11 @@ fn what_the_front_counts_is_among_the_counters() {
     core.count_wakeup();
     core.count_empty_wait();
     core.count_empty_wait();
+    (0..3).for_each(|_| core.count_vain_look());
     core.catch(Signal::USR1, 3);
     core.catch(Signal::USR2, 2);
     let stats = core.stats();
-    assert_eq!((stats.wakeups, stats.empty_waits), (1, 2));
+    let counted = (stats.wakeups, stats.empty_waits, stats.vain_looks);
+    assert_eq!(counted, (1, 2, 3));
     assert_eq!(stats.signals, 5);
 }

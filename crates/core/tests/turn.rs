@@ -229,7 +229,11 @@ fn report_of_an_earlier_registration_reaches_nobody() {
     });
     assert_eq!(seen.last(), Some(&Step::Done(Outcome::Done)));
     assert_eq!(seen.len(), 2, "{seen:?}");
-    assert_eq!(core.stats().ghosts, 1);
+    assert_eq!((core.stats().ghosts, core.ghosts()), (1, 1));
+    steps(&mut core, Mode::NonBlocking, |core| {
+        core.report(FIRST, Ready::READ);
+    });
+    assert_eq!(core.ghosts(), 2);
 }
 
 #[test]
