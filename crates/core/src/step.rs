@@ -405,9 +405,10 @@ impl<T> Core<T> {
         };
         event.count -= count;
         let left = event.count;
-        event.state.set(State::NEWS, left > 0);
+        event.state.remove(State::NEWS);
         if left > 0 {
             // As if the others came now. The callback may still delete them.
+            event.state.insert(State::NEWS);
             self.make_active(slot, Ready::SIGNAL);
         }
         News { count, left, errno }

@@ -233,6 +233,17 @@ fn timer_is_late_when_it_is_found_more_than_a_millisecond_after_its_deadline() {
 }
 
 #[test]
+fn turns_and_waits_are_counted() {
+    let mut core = Loop::new();
+    added(&mut core, persistent(read(4)));
+    for looks in 1..=3 {
+        look(&mut core, 0, |_, _| ());
+        let stats = core.stats();
+        assert_eq!((stats.turns, stats.waits), (looks, looks));
+    }
+}
+
+#[test]
 fn timeouts_that_run_are_counted() {
     let mut core = Loop::new();
     let [first, _, _] = [1, 2, 3].map(|s| added(&mut core, timer(Duration::from_secs(s))));

@@ -45,3 +45,17 @@ fn missed_ticks_are_forgotten_and_the_next_is_an_interval_away() {
     let deadlines = deadlines(Missed::Forgotten, [100, 230, 299, 520, 699]);
     assert_eq!(deadlines, [200, 300, 300, 620, 720]);
 }
+
+#[test]
+fn ticks_that_are_missed_by_the_billion_cost_no_more_than_one() {
+    let mut core = Core::new();
+    let ticks = Spec {
+        persistent: true,
+        timeout: Some(Duration::from_nanos(1)),
+        ..Spec::new(Kind::Plain)
+    };
+    let id = core.insert(ticks, ()).unwrap();
+    core.add(id, || 0, |_: Demand| Ok::<_, ()>(())).unwrap();
+    let hours_ns = 10_000_000_000_000;
+    assert_eq!(next_after(&mut core, hours_ns), hours_ns + 1);
+}
