@@ -39,6 +39,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<Verdict
         cargo.args(["--test-tool", "nextest"]);
     }
     cargo.args(arguments).current_dir(&workspace.root);
+    // Jobs that build in one place would wait for each other, and build all for each mutant.
+    cargo.env_remove("CARGO_TARGET_DIR");
     // What fails need not be made small.
     cargo.env("PROPTEST_MAX_SHRINK_ITERS", "0");
     // The tests of core take a fifth of the time so, and nobody reads what they print.
