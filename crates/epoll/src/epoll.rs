@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
 use evloop_changelist::{Entry, Interest, RawFd, Ready, Token, Trigger};
-use libc::epoll_event;
-use rustix::event::epoll::{self, CreateFlags};
+use rustix::event::epoll::{self, CreateFlags, Event};
 use rustix::io::{DupFlags, Errno};
 
 use crate::apply::apply;
@@ -35,7 +34,7 @@ use crate::wait::Resolution;
 /// different.
 pub struct Epoll {
     epoll: OwnedFd,
-    events: Vec<epoll_event>,
+    events: Vec<Event>,
     growth: Growth,
     resolution: Resolution,
 }
@@ -51,7 +50,7 @@ impl Epoll {
         let growth = Growth::new();
         Ok(Self {
             epoll,
-            events: vec![sys::NO_EVENT; growth.len()],
+            events: vec![sys::UNWRITTEN; growth.len()],
             growth,
             resolution: Resolution::Nanosecond,
         })
@@ -88,7 +87,7 @@ impl Epoll {
         self.growth.note(used);
         let len = self.growth.len();
         if len != self.events.len() {
-            self.events.resize(len, sys::NO_EVENT);
+            self.events.resize(len, sys::UNWRITTEN);
             self.events.shrink_to_fit();
         }
     }
@@ -148,7 +147,7 @@ impl Backend for Epoll {
         let used = self
             .resolution
             .wait(&mut self.epoll.as_fd(), &mut self.events, timeout)?;
-        reports.extend(self.events[..used].iter().map(report));
+        reports.extend(self.events[..used].iter().copied().map(report));
         self.fit(used);
         Ok(())
     }
@@ -218,15 +217,16 @@ impl std::error::Error for CreateError {
 /// What the kernel wrote, in our words. Only what it said: a hang-up is not turned into readiness
 /// to read.
 #[inline]
-fn report(event: &epoll_event) -> Report {
-    let closed = if event.events & EPOLLRDHUP == 0 {
+fn report(Event { flags, data, .. }: Event) -> Report {
+    let said = flags.bits();
+    let closed = if said & EPOLLRDHUP == 0 {
         Ready::empty()
     } else {
         Ready::CLOSED
     };
     Report {
-        token: Token::from_bits(event.u64),
-        ready: SAID[(event.events & SAID_BITS) as usize].union(closed),
+        token: Token::from_bits(data.u64()),
+        ready: SAID[(said & SAID_BITS) as usize].union(closed),
         errno: 0,
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! rustix has `epoll_ctl`, for borrowed file descriptors. A number in a changelist is not one: its
 //! file may have been closed by now, and to be told so by the kernel is the point. rustix has the
-//! wait too; which of the two system calls it makes, and so whether it rounds, is decided by a
-//! feature that any crate of the build may set.
+//! wait too, and where there is nothing to round it is taken: it is the system call itself, and no
+//! function to return from. (To return from one to a caller from before a system call is what some
+//! processors mispredict each time.) Which of the two system calls it makes, and so whether it
+//! rounds and is refused, is decided by a feature that any crate of the build may set.
 #![expect(unsafe_code, reason = "four system calls through libc, one block each")]
 
 use std::io;
@@ -12,9 +14,20 @@ use std::ptr;
 
 use evloop_changelist::{Op, RawFd};
 use libc::{c_int, c_long, epoll_event, timespec};
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use rustix::io::Errno;
 
-/// An event that asks for nothing and says nothing: what a buffer is made of.
+/// An event that asks for nothing.
 pub(crate) const NO_EVENT: epoll_event = epoll_event { events: 0, u64: 0 };
+
+/// An event that says nothing: what a buffer is made of.
+pub(crate) const UNWRITTEN: Event = Event {
+    flags: EventFlags::empty(),
+    data: EventData::new_u64(0),
+};
+
+// Both are the kernel's `struct epoll_event`.
+const _: () = assert!(size_of::<Event>() == size_of::<epoll_event>());
 
 /// Linux's `struct __kernel_timespec`: 64 bits each, also where C's `struct timespec` has 32.
 #[repr(C)]
@@ -42,17 +55,41 @@ pub(crate) fn epoll_ctl(
     count(result.into()).map(|_| ())
 }
 
-/// `epoll_wait(2)`: how many of `events`, from the first on, were written. The error is the
-/// `errno`.
+/// `epoll_wait(2)`, or what says the same: how many of `events`, from the first on, were written. The
+/// error is the `errno`.
+#[inline]
 pub(crate) fn epoll_wait(
     epoll: BorrowedFd<'_>,
-    events: &mut [epoll_event],
+    events: &mut [Event],
+    timeout_ms: c_int,
+) -> Result<usize, i32> {
+    let nothing_to_round = match timeout_ms {
+        ..0 => None,
+        0 => Some(&NOW),
+        1.. => return epoll_wait_by_libc(epoll, events, timeout_ms),
+    };
+    match epoll::wait(epoll, &mut *events, nothing_to_round) {
+        Ok(count) => Ok(count),
+        // The feature is set, and there is no such call, or a sandbox forbids it.
+        Err(Errno::NOSYS | Errno::PERM) => epoll_wait_by_libc(epoll, events, timeout_ms),
+        Err(errno) => Err(errno.raw_os_error()),
+    }
+}
+
+const NOW: rustix::event::Timespec = rustix::event::Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+fn epoll_wait_by_libc(
+    epoll: BorrowedFd<'_>,
+    events: &mut [Event],
     timeout_ms: c_int,
 ) -> Result<usize, i32> {
     let (epoll, len) = (epoll.as_raw_fd(), len(events));
     // SAFETY: the kernel writes at most `len` events to the start of `events`, which is borrowed
-    // mutably and at least as long.
-    let result = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), len, timeout_ms) };
+    // mutably and at least as long. An `Event` is the kernel's `struct epoll_event`.
+    let result = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr().cast(), len, timeout_ms) };
     count(result.into())
 }
 
@@ -61,7 +98,7 @@ pub(crate) fn epoll_wait(
 /// By its number: the C library has had the function only since glibc 2.35.
 pub(crate) fn epoll_pwait2(
     epoll: BorrowedFd<'_>,
-    events: &mut [epoll_event],
+    events: &mut [Event],
     timeout: &Timespec,
 ) -> Result<usize, i32> {
     const MASK_BYTES: usize = 0;
@@ -103,7 +140,7 @@ pub(crate) fn monotonic_ns() -> u64 {
 }
 
 /// As many events as the kernel may write.
-fn len(events: &[epoll_event]) -> c_int {
+fn len(events: &[Event]) -> c_int {
     c_int::try_from(events.len()).unwrap_or(c_int::MAX)
 }
 

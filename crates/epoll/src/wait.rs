@@ -9,7 +9,8 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use evloop_backend::WaitError;
-use libc::{c_int, epoll_event};
+use libc::c_int;
+use rustix::event::epoll::Event;
 
 use crate::sys::{self, Timespec};
 
@@ -25,56 +26,65 @@ pub(crate) enum Resolution {
 impl Resolution {
     /// Waits once, and returns how many of `events` were written. An interrupted wait reported
     /// nothing.
+    #[inline]
     pub(crate) fn wait(
         &mut self,
         calls: &mut impl Calls,
-        events: &mut [epoll_event],
+        events: &mut [Event],
         timeout: Option<Duration>,
     ) -> Result<usize, WaitError> {
-        // Where there is nothing to round, the older call says the same.
-        let timeout_ms = match timeout {
-            None => FOR_EVER,
-            Some(Duration::ZERO) => 0,
-            Some(timeout) => {
-                if *self == Self::Nanosecond {
-                    match calls.epoll_pwait2(events, &timespec(timeout)) {
-                        // No such call, or a sandbox forbids it.
-                        Err(libc::ENOSYS | libc::EPERM) => *self = Self::Millisecond,
-                        result => return reported("epoll_pwait2", result),
-                    }
-                }
-                whole_ms(timeout)
+        match timeout {
+            // Where there is nothing to round, the older call says the same.
+            None => reported("epoll_wait", calls.epoll_wait(events, FOR_EVER)),
+            Some(Duration::ZERO) => reported("epoll_wait", calls.epoll_wait(events, 0)),
+            Some(timeout) => self.wait_for(calls, events, timeout),
+        }
+    }
+
+    fn wait_for(
+        &mut self,
+        calls: &mut impl Calls,
+        events: &mut [Event],
+        timeout: Duration,
+    ) -> Result<usize, WaitError> {
+        if *self == Self::Nanosecond {
+            match calls.epoll_pwait2(events, &timespec(timeout)) {
+                // No such call, or a sandbox forbids it.
+                Err(libc::ENOSYS | libc::EPERM) => *self = Self::Millisecond,
+                result => return reported("epoll_pwait2", result),
             }
-        };
-        reported("epoll_wait", calls.epoll_wait(events, timeout_ms))
+        }
+        reported("epoll_wait", calls.epoll_wait(events, whole_ms(timeout)))
     }
 }
 
 /// The system calls that wait; a test answers in the kernel's place.
 pub(crate) trait Calls {
-    fn epoll_wait(&mut self, events: &mut [epoll_event], timeout_ms: c_int) -> Result<usize, i32>;
+    fn epoll_wait(&mut self, events: &mut [Event], timeout_ms: c_int) -> Result<usize, i32>;
 
     fn epoll_pwait2(
         &mut self,
-        events: &mut [epoll_event],
+        events: &mut [Event],
         timeout: &Timespec,
     ) -> Result<usize, i32>;
 }
 
 impl Calls for BorrowedFd<'_> {
-    fn epoll_wait(&mut self, events: &mut [epoll_event], timeout_ms: c_int) -> Result<usize, i32> {
+    #[inline]
+    fn epoll_wait(&mut self, events: &mut [Event], timeout_ms: c_int) -> Result<usize, i32> {
         sys::epoll_wait(*self, events, timeout_ms)
     }
 
     fn epoll_pwait2(
         &mut self,
-        events: &mut [epoll_event],
+        events: &mut [Event],
         timeout: &Timespec,
     ) -> Result<usize, i32> {
         sys::epoll_pwait2(*self, events, timeout)
     }
 }
 
+#[inline]
 fn reported(call: &'static str, result: Result<usize, i32>) -> Result<usize, WaitError> {
     match result {
         Ok(count) => Ok(count),
