@@ -15,12 +15,12 @@
 //! 3. What was activated *later* is active now.
 //! 4. Run the *prepare* watchers; what they do may shorten the wait ([`Core::coming_wait`]).
 //! 5. Wait ([`Step::Wait`]): not at all if anything is active or the run is non-blocking; else until
-//!    the earliest deadline by a fresh clock ([`Step::Time`] before); else for ever. The net changes
-//!    of interest go with it.
+//!    the earliest deadline by a fresh clock; else for ever. The net changes of interest go with
+//!    it.
 //! 6. Take what the wait brought: readiness ([`Core::report`]), refusals ([`Core::refuse`]), signals
 //!    ([`Core::catch`]), in this order.
 //! 7. Run the *check* watchers.
-//! 8. Read the clock once, if any timeout runs ([`Step::Time`]), and make active what is due.
+//! 8. Read the clock once, if any timeout runs, and make active what is due.
 //! 9. Run the most urgent priority that has an active event ([`Step::Run`], once for each), first
 //!    come, first run, until its queue is empty or the [`Limits`] are reached. What is activated
 //!    meanwhile runs too; something more urgent ends the turn after the callback that runs. Where a
@@ -77,8 +77,7 @@
 //!
 //! core.begin(Mode::NonBlocking).unwrap();
 //! loop {
-//!     match core.step() {
-//!         Step::Time => core.set_now(0),
+//!     match core.step(|| 0) {
 //!         Step::Wait(_) => core.waited(),
 //!         Step::Run(activation) => {
 //!             assert_eq!((activation.id, activation.ready), (id, Ready::READ));

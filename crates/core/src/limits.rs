@@ -9,26 +9,31 @@ use crate::timeout::nanoseconds;
 impl<T> Core<T> {
     /// Runs the most urgent level, or one that the quota puts ahead of it; unless this turn has had
     /// its share of callbacks.
-    pub(crate) fn next_within_limits(&mut self, urgent: Priority) -> Next {
+    #[inline(never)]
+    pub(crate) fn next_within_limits(
+        &mut self,
+        urgent: Priority,
+        now: impl FnMut() -> u64,
+    ) -> Next {
         let Some(quota) = self.limits.quota else {
-            return self.share(urgent).unwrap_or(Next::Run(urgent));
+            return self.share(urgent, now).unwrap_or(Next::Run(urgent));
         };
         let after = |level| self.active.less_urgent_than(level);
         let Some(next) = after(urgent) else {
-            return self.share(urgent).unwrap_or_else(|| {
+            return self.share(urgent, now).unwrap_or_else(|| {
                 self.overtakes = 0;
                 Next::Run(urgent)
             });
         };
         if self.overtakes < quota.max(1) {
-            return self.share(urgent).unwrap_or_else(|| {
+            return self.share(urgent, now).unwrap_or_else(|| {
                 self.overtakes += 1;
                 Next::Run(urgent)
             });
         }
         // Those that wait take turns, round and round.
         let level = after(urgent.max(self.yielded_to)).unwrap_or(next);
-        self.share(level).unwrap_or_else(|| {
+        self.share(level, now).unwrap_or_else(|| {
             self.overtakes = 0;
             self.yielded_to = level;
             self.stats.yields += 1;
@@ -37,7 +42,7 @@ impl<T> Core<T> {
     }
 
     /// Counts a callback of this level in the share of this turn; or says why it does not run.
-    fn share(&mut self, level: Priority) -> Option<Next> {
+    fn share(&mut self, level: Priority, mut now: impl FnMut() -> u64) -> Option<Next> {
         let Limits {
             callbacks,
             interval,
@@ -48,7 +53,7 @@ impl<T> Core<T> {
         }
         let (began_ns, ran) = match self.began {
             Some(began) => began,
-            None if interval.is_some() && !self.now_is_fresh => return Some(Next::Time),
+            None if interval.is_some() => (self.fresh_ns(&mut now), 0),
             None => (self.now_ns, 0),
         };
         if ran > 0 {
@@ -56,10 +61,7 @@ impl<T> Core<T> {
                 return Some(Next::Limit);
             }
             if let Some(interval) = interval {
-                if !self.now_is_fresh {
-                    return Some(Next::Time);
-                }
-                if self.now_ns - began_ns >= nanoseconds(interval) {
+                if self.fresh_ns(&mut now) - began_ns >= nanoseconds(interval) {
                     return Some(Next::Limit);
                 }
             }

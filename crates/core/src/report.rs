@@ -14,7 +14,9 @@ use crate::slab::{EventId, NONE};
 use crate::step::Phase;
 
 impl<T> Core<T> {
-    /// Answers [`Step::Time`]: nanoseconds since an origin of the clock's choosing.
+    /// Says what time it is, where the front has read its clock for a reason of its own: then the
+    /// callbacks of this turn agree on it, and [`Core::step`] need not ask. Nanoseconds since the
+    /// origin of that clock.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
         self.now_is_of_turn = true;

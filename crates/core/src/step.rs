@@ -19,8 +19,6 @@ use crate::slab::EventId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Step {
-    /// Say what time it is: [`Core::set_now`].
-    Time,
     /// Tell the kernel [`Core::changes`] and wait for this long (`None`: for ever). Then say so
     /// by [`Core::waited`], and what was learnt by [`Core::report`], [`Core::refuse`] and
     /// [`Core::catch`].
@@ -56,20 +54,14 @@ pub(crate) enum Phase {
     Idle,
     /// The turn begins.
     Top,
-    /// What is later is now; the prepare watchers are to be told how long the wait would be.
-    Announce,
     /// The prepare watchers run.
     Prepare,
-    /// The wait comes next.
-    BeforeWait,
     /// The front waits.
     Waiting,
     /// The front waits, and has told the changes: what is recorded from now on is for the next wait.
     Told,
     /// What the wait brought has been reported; the check watchers run.
     Waited,
-    /// Timeouts expire next.
-    Expire,
     /// Callbacks run.
     Dispatch,
 }
@@ -112,31 +104,27 @@ impl<T> Core<T> {
 
     /// Does the next part of the turn, up to where the front is needed.
     ///
+    /// `now` is asked for the time, in nanoseconds since an origin of the clock's choosing: once before
+    /// a wait that ends with a timeout, once after it, and never where no timeout runs. (With a limit of
+    /// time also before each callback.)
+    ///
     /// # Panics
     ///
     /// In debug builds if the front has not done what the step before asked for.
     #[inline]
-    pub fn step(&mut self) -> Step {
-        match self.run_next() {
-            Some(activation) => Step::Run(activation),
-            None => self.turn(),
+    pub fn step(&mut self, now: impl FnMut() -> u64) -> Step {
+        // It is never cleared for no level.
+        if self.cleared == self.active.most_urgent() {
+            // Mostly so while a turn dispatches.
+            Step::Run(self.run(self.cleared.known_priority()))
+        } else {
+            self.turn(now)
         }
     }
 
-    /// The next step if it runs an event of the level that ran just now, with nothing to be asked in
-    /// between: mostly so while a turn dispatches. `None`: [`Core::step`] has the answer.
-    ///
-    /// No front needs it: `step` begins with it. One that asks it first keeps its way from callback to
-    /// callback short.
-    #[inline]
-    pub fn run_next(&mut self) -> Option<Activation> {
-        // It is never cleared for no level.
-        let is_cleared = self.cleared == self.active.most_urgent();
-        is_cleared.then(|| self.run(self.cleared.known_priority()))
-    }
-
     /// The turn, from where it is to where the front is needed.
-    fn turn(&mut self) -> Step {
+    #[inline(never)]
+    fn turn(&mut self, mut now: impl FnMut() -> u64) -> Step {
         loop {
             match self.phase {
                 Phase::Idle => return Step::Done(Outcome::Break),
@@ -147,17 +135,11 @@ impl<T> Core<T> {
                     self.stats.turns += 1;
                     self.deferred = 0;
                     self.active.splice_later(&mut self.events);
-                    self.phase = Phase::Announce;
-                }
-                Phase::Announce => {
                     if self.prepare.is_empty() {
-                        self.phase = Phase::BeforeWait;
-                        continue;
+                        return self.wait(&mut now);
                     }
-                    let Some(timeout) = self.timeout() else {
-                        return Step::Time;
-                    };
-                    self.coming_wait = timeout.finite();
+                    // What is later is now: so they are told how long the wait would be.
+                    self.coming_wait = self.timeout(&mut now);
                     self.prepare.rewind();
                     self.phase = Phase::Prepare;
                 }
@@ -165,33 +147,19 @@ impl<T> Core<T> {
                     Some(slot) => return self.run_watcher(slot),
                     // They may have left nothing to wait for.
                     None if self.is_over() => self.phase = Phase::Top,
-                    None => self.phase = Phase::BeforeWait,
+                    None => return self.wait(&mut now),
                 },
-                Phase::BeforeWait => {
-                    let Some(timeout) = self.timeout() else {
-                        return Step::Time;
-                    };
-                    self.fds.prune();
-                    self.now_is_fresh = false;
-                    self.now_is_of_turn = false;
-                    self.stats.waits += 1;
-                    self.phase = Phase::Waiting;
-                    return Step::Wait(timeout.finite());
-                }
                 Phase::Waiting | Phase::Told => {
                     debug_assert!(false, "the front has not said that it waited");
                     self.waited();
                 }
-                Phase::Waited => match self.check.advance() {
-                    Some(slot) => return self.run_watcher(slot),
-                    None => self.phase = Phase::Expire,
-                },
-                Phase::Expire => {
+                Phase::Waited => {
+                    if let Some(slot) = self.check.advance() {
+                        return self.run_watcher(slot);
+                    }
                     if !self.timers.is_empty() {
-                        if !self.now_is_fresh {
-                            return Step::Time;
-                        }
-                        self.expire();
+                        let now_ns = self.fresh_ns(&mut now);
+                        self.expire(now_ns);
                     }
                     self.began = None;
                     // A watcher need not ask for what is done anyway.
@@ -200,7 +168,7 @@ impl<T> Core<T> {
                     self.phase = Phase::Dispatch;
                 }
                 Phase::Dispatch => {
-                    if let Some(step) = self.dispatch() {
+                    if let Some(step) = self.dispatch(&mut now) {
                         return step;
                     }
                 }
@@ -208,13 +176,24 @@ impl<T> Core<T> {
         }
     }
 
+    /// Item 5 of the turn.
+    fn wait(&mut self, now: impl FnMut() -> u64) -> Step {
+        let timeout = self.timeout(now);
+        self.fds.prune();
+        self.now_is_fresh = false;
+        self.now_is_of_turn = false;
+        self.stats.waits += 1;
+        self.phase = Phase::Waiting;
+        Step::Wait(timeout)
+    }
+
     /// Item 9 and 10 of the turn; `None` if the next turn begins.
-    fn dispatch(&mut self) -> Option<Step> {
-        match self.next() {
+    #[inline]
+    fn dispatch(&mut self, now: impl FnMut() -> u64) -> Option<Step> {
+        match self.next(now) {
             Next::Run(level) => return Some(self.run_first(level)),
             // It does not decide which level the turn is for.
             Next::Yield(level) => return Some(Step::Run(self.run(level))),
-            Next::Time => return Some(Step::Time),
             Next::Done if self.is_work_done() => return Some(self.done(Outcome::Done)),
             Next::Done | Next::Leave => {}
             Next::Limit => {
@@ -278,30 +257,37 @@ impl<T> Core<T> {
         self.ran.callbacks != self.ran_before
     }
 
-    /// How long to wait; `None` if that takes the time to tell.
-    fn timeout(&mut self) -> Option<Timeout> {
+    /// How long to wait; `None`: for ever.
+    fn timeout(&mut self, now: impl FnMut() -> u64) -> Option<Duration> {
         let busy =
             self.active.len() != 0 || !self.active.is_later_empty() || self.is_always_ready();
         let finished = self.mode == Mode::Once && self.has_run();
         if busy || finished || self.requests.exit || self.mode == Mode::NonBlocking {
-            return Some(Timeout::Zero);
+            return Some(Duration::ZERO);
         }
         if self.timers.is_empty() {
-            return Some(Timeout::Never);
-        }
-        if !self.now_is_fresh {
             return None;
         }
-        if self.timers.peek_due(self.now_ns).is_some() {
-            return Some(Timeout::Zero);
+        let now_ns = self.fresh_ns(now);
+        if self.timers.peek_due(now_ns).is_some() {
+            return Some(Duration::ZERO);
         }
         // Nothing is due now, nor before then.
         let until_ns = self.timers.look_again_ns()?;
-        Some(Timeout::In(until_ns - self.now_ns))
+        Some(Duration::from_nanos(until_ns - now_ns))
+    }
+
+    /// The time, read anew if a wait or a callback came since it was read last.
+    #[inline]
+    pub(crate) fn fresh_ns(&mut self, mut now: impl FnMut() -> u64) -> u64 {
+        if !self.now_is_fresh {
+            self.set_now(now());
+        }
+        self.now_ns
     }
 
     /// What comes next while the turn dispatches.
-    fn next(&mut self) -> Next {
+    fn next(&mut self, now: impl FnMut() -> u64) -> Next {
         if self.requests.stop || core::mem::take(&mut self.requests.rescan) {
             return Next::Leave;
         }
@@ -309,7 +295,7 @@ impl<T> Core<T> {
             None => Next::Done,
             // Something more urgent came, or the level is done.
             Some(urgent) if self.level.is_some_and(|level| level != urgent) => Next::Done,
-            Some(urgent) if self.is_limited => self.next_within_limits(urgent),
+            Some(urgent) if self.is_limited => self.next_within_limits(urgent, now),
             Some(urgent) => Next::Run(urgent),
         }
     }
@@ -344,12 +330,9 @@ impl<T> Core<T> {
     /// Runs an event of this level, and clears the level, if nothing is to be asked between its events.
     fn run_first(&mut self, level: Priority) -> Step {
         let activation = self.run(level);
-        let is_internal = self
-            .events
-            .get(activation.id)
-            .is_some_and(|event| event.state.contains(State::INTERNAL));
+        let event = &self.events[activation.id.slot];
         // Internal events do not decide which level a turn is for.
-        if !is_internal {
+        if !event.state.contains(State::INTERNAL) {
             if !self.mode.runs_all_levels() {
                 self.level = Some(level);
             }
@@ -435,23 +418,4 @@ pub(crate) enum Next {
     Leave,
     /// Nothing: the turn has had its share.
     Limit,
-    /// That takes the time to tell.
-    Time,
-}
-
-enum Timeout {
-    Zero,
-    /// Nanoseconds.
-    In(u64),
-    Never,
-}
-
-impl Timeout {
-    const fn finite(&self) -> Option<Duration> {
-        match *self {
-            Self::Zero => Some(Duration::ZERO),
-            Self::In(ns) => Some(Duration::from_nanos(ns)),
-            Self::Never => None,
-        }
-    }
 }

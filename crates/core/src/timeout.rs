@@ -133,21 +133,19 @@ impl<T> Core<T> {
     }
 
     /// Makes active what is due, in deadline order.
-    pub(crate) fn expire(&mut self) {
-        while let Some((slot, deadline_ns)) = self.timers.peek_due(self.now_ns) {
-            let late_ns = self.now_ns - deadline_ns;
+    pub(crate) fn expire(&mut self, now_ns: u64) {
+        while let Some((slot, deadline_ns)) = self.timers.peek_due(now_ns) {
+            let late_ns = now_ns - deadline_ns;
             self.stats.late_timers += u64::from(late_ns > LATE_NS);
             self.most.late_ns = self.most.late_ns.max(late_ns);
             let event = &mut self.events[slot];
             match event.timeout_ns() {
                 Some(interval_ns) if event.state.contains(State::PERSISTENT) => {
                     let from_ns = match self.missed {
-                        Missed::Skipped => last_tick(deadline_ns, interval_ns, self.now_ns),
+                        Missed::Skipped => last_tick(deadline_ns, interval_ns, now_ns),
                         Missed::Forgotten if late_ns < interval_ns => deadline_ns,
                         // Of nothing, it is due again in the next turn and not in this one.
-                        Missed::Forgotten => {
-                            self.now_ns.saturating_add(u64::from(interval_ns == 0))
-                        }
+                        Missed::Forgotten => now_ns.saturating_add(u64::from(interval_ns == 0)),
                     };
                     self.arm(slot, interval_ns, from_ns);
                 }

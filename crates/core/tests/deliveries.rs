@@ -26,8 +26,7 @@ fn look(core: &mut Loop, mut callback: impl FnMut(&mut Loop, &Activation)) -> Ve
     let mut seen = Vec::new();
     core.begin(Mode::NonBlocking).unwrap();
     loop {
-        match core.step() {
-            Step::Time => core.set_now(0),
+        match core.step(|| 0) {
             Step::Wait(_) => core.waited(),
             Step::Run(activation) => {
                 let name = core.take(activation.id).unwrap();
@@ -109,7 +108,7 @@ fn aborted_run_keeps_the_rest() {
     added(&mut core, 'a', each(true));
     core.catch(Signal::USR1, 3);
     core.begin(Mode::NonBlocking).unwrap();
-    while !matches!(core.step(), Step::Run(_)) {
+    while !matches!(core.step(|| 0), Step::Run(_)) {
         core.waited();
     }
     core.abort();

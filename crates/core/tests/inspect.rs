@@ -52,8 +52,7 @@ fn added(core: &mut Loop, spec: Spec) -> EventId {
 fn look(core: &mut Loop, now_ns: u64, mut ran: impl FnMut(&mut Loop, EventId)) {
     core.begin(Mode::NonBlocking).unwrap();
     loop {
-        match core.step() {
-            Step::Time => core.set_now(now_ns),
+        match core.step(|| now_ns) {
             Step::Wait(_) => core.waited(),
             Step::Run(activation) => {
                 ran(core, activation.id);
@@ -195,7 +194,7 @@ fn change_that_is_refused_was_told() {
     let id = added(&mut core, persistent(read(4)));
     core.set_interest(id, Interest::WRITE, granted).unwrap();
     core.begin(Mode::NonBlocking).unwrap();
-    assert_eq!(core.step(), Step::Wait(Some(Duration::ZERO)));
+    assert_eq!(core.step(|| 0), Step::Wait(Some(Duration::ZERO)));
     core.waited();
     let token = Token {
         slot: 4,

@@ -39,8 +39,7 @@ fn callbacks(core: &mut Core<()>, mode: Mode, mut callback: impl FnMut(&mut Core
     let mut now_ns = 0;
     core.begin(mode).unwrap();
     loop {
-        match core.step() {
-            Step::Time => core.set_now(now_ns),
+        match core.step(|| now_ns) {
             Step::Wait(timeout) => {
                 now_ns += 100 + u64::try_from(timeout.unwrap_or_default().as_nanos()).unwrap();
                 turns.push(0);
@@ -122,8 +121,7 @@ fn clock_is_not_read_for_a_limit_of_callbacks_alone() {
     });
     core.begin(Mode::UntilEmpty).unwrap();
     loop {
-        match core.step() {
-            Step::Time => panic!("nobody needs the time"),
+        match core.step(|| panic!("nobody needs the time")) {
             Step::Wait(_) => core.waited(),
             Step::Run(activation) => drop(core.finish(activation.id, Some(()))),
             Step::Done(outcome) => break assert_eq!(outcome, Outcome::Empty),
@@ -173,8 +171,7 @@ fn timer_added_by_a_prepare_watcher_shortens_the_wait() {
     let millisecond = Some(Duration::from_millis(1));
     core.begin(Mode::UntilEmpty).unwrap();
     loop {
-        match core.step() {
-            Step::Time => core.set_now(0),
+        match core.step(|| 0) {
             Step::Run(activation) => {
                 assert_eq!(activation.id, watcher);
                 assert_eq!(core.coming_wait(), second);
@@ -213,8 +210,7 @@ fn callbacks_before_wait(core: &mut Core<()>) -> u32 {
     let mut waits = 0;
     core.begin(Mode::UntilEmpty).unwrap();
     loop {
-        match core.step() {
-            Step::Time => core.set_now(0),
+        match core.step(|| 0) {
             Step::Wait(_) => {
                 waits += 1;
                 core.waited();

@@ -9,8 +9,7 @@ use evloop_core::{Core, Demand, Kind, Missed, Mode, Spec, Step};
 fn next_after(core: &mut Core<()>, now_ns: u64) -> u64 {
     core.begin(Mode::NonBlocking).unwrap();
     loop {
-        match core.step() {
-            Step::Time => core.set_now(now_ns),
+        match core.step(|| now_ns) {
             Step::Wait(_) => core.waited(),
             Step::Run(activation) => assert_eq!(core.finish(activation.id, None), None),
             Step::Done(_) => break,

@@ -182,8 +182,7 @@ impl Real {
             // Puts timers that were moved later where they belong. Otherwise a turn may be for the
             // old deadline, and find nothing due, which the model does not know.
             let _exact = self.core.next_deadline_ns();
-            match self.core.step() {
-                Step::Time => self.core.set_now(self.kernel.now_ns),
+            match self.core.step(|| self.kernel.now_ns) {
                 Step::Wait(timeout) => {
                     waits += 1;
                     if waits == WAITS {

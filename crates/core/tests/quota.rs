@@ -37,8 +37,7 @@ fn trace(
     let mut ran = 0;
     core.begin(mode).unwrap();
     loop {
-        match core.step() {
-            Step::Time => core.set_now(0),
+        match core.step(|| 0) {
             Step::Wait(timeout) => {
                 assert_eq!(timeout, Some(Duration::ZERO), "there is something to run");
                 trace.push("-".to_owned());

@@ -268,13 +268,15 @@ impl<S> EventLoop<S> {
                 return Err(RunError::Forked);
             }
             run.0.take_break();
-            let activation = match run.0.core.run_next() {
-                Some(activation) => activation,
-                None => match run.0.turn(mode)? {
-                    Turn::Run(activation) => activation,
-                    Turn::Again => continue,
-                    Turn::Done(outcome) => return Ok(outcome),
-                },
+            let Self { core, clock, .. } = &mut *run.0;
+            let activation = match core.step(|| clock.now_ns()) {
+                Step::Run(activation) => activation,
+                Step::Wait(timeout) => {
+                    run.0.wait(timeout)?;
+                    continue;
+                }
+                Step::Done(outcome) if run.0.is_over(mode, outcome)? => return Ok(outcome),
+                Step::Done(_) => continue,
             };
             if run.0.is_measuring {
                 run.0.call_measured(activation, state);
@@ -287,24 +289,11 @@ impl<S> EventLoop<S> {
         }
     }
 
-    /// A step that is more than to run the next callback.
-    fn turn(&mut self, mode: Mode) -> Result<Turn, RunError> {
-        match self.core.step() {
-            Step::Run(activation) => return Ok(Turn::Run(activation)),
-            Step::Time => {
-                let now_ns = self.clock.now_ns();
-                self.core.set_now(now_ns);
-            }
-            Step::Wait(timeout) => self.wait(timeout)?,
-            Step::Done(outcome) => {
-                // What was posted last may be something to stay for. It is done within the run.
-                self.core.begin(mode).map_err(|_| RunError::Reentrant)?;
-                if !self.take_posted() || outcome != Outcome::Empty {
-                    return Ok(Turn::Done(outcome));
-                }
-            }
-        }
-        Ok(Turn::Again)
+    /// Whether the run stays done: what was posted last may be something to stay for, and is done within
+    /// the run.
+    fn is_over(&mut self, mode: Mode, outcome: Outcome) -> Result<bool, RunError> {
+        self.core.begin(mode).map_err(|_| RunError::Reentrant)?;
+        Ok(!self.take_posted() || outcome != Outcome::Empty)
     }
 
     /// Ends the run when the callbacks of this turn have run. Before a run: ends the next one at
@@ -454,13 +443,6 @@ impl<S> EventLoop<S> {
         let time = Duration::from_nanos(time_ns);
         self.core.measured(activation.id, time);
     }
-}
-
-/// See [`EventLoop::turn`].
-enum Turn {
-    Run(Activation),
-    Again,
-    Done(Outcome),
 }
 
 /// A run. However it ends, the loop is as it is between two runs.

@@ -76,8 +76,7 @@ fn run(mut state: Entered<'_>, flags: c_int) -> (c_int, Entered<'_>) {
 /// Does the core's steps until it is done; `None` where it cannot wait.
 fn turn(mut state: Entered<'_>) -> (Entered<'_>, Option<Outcome>) {
     loop {
-        match state.core.step() {
-            Step::Time => state.core.set_now(clock::now_ns()),
+        match state.core.step(clock::now_ns) {
             Step::Wait(timeout) => {
                 if state.stamp.is_child() {
                     state.adopt();

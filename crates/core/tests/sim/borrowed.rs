@@ -27,8 +27,7 @@ fn look(front: &mut Front<()>) -> Vec<EventId> {
     let mut called = Vec::new();
     front.core.begin(Mode::NonBlocking).unwrap();
     loop {
-        match front.core.step() {
-            Step::Time => front.read_clock(),
+        match front.step() {
             Step::Wait(timeout) => drop(front.wait(timeout)),
             Step::Run(why) => {
                 assert_eq!(why.ready, Ready::READ);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evloop_changelist::{Interest, RawFd, Token};
-use evloop_core::{AddError, Core, Demand, EventId, NoSuchEvent, Release};
+use evloop_core::{AddError, Core, Demand, EventId, NoSuchEvent, Release, Step};
 use evloop_signals::Signal;
 use evloop_sim::{Backend, Clock, ControlError, Report, Sim, SimBackend, SimClock};
 
@@ -79,9 +79,9 @@ impl<T> Front<T> {
         }
     }
 
-    /// Answers `Step::Time`.
-    pub(crate) fn read_clock(&mut self) {
-        self.core.set_now(self.clock.now_ns());
+    /// What the loop asks for next.
+    pub(crate) fn step(&mut self) -> Step {
+        self.core.step(|| self.clock.now_ns())
     }
 
     /// Answers `Step::Wait`. A wait that was interrupted reported nothing, and that is all.

@@ -114,8 +114,7 @@ fn million_steps_and_hours_of_time() {
 
     server.front.core.begin(Mode::UntilEmpty).unwrap();
     for _ in 0..STEPS {
-        match server.front.core.step() {
-            Step::Time => server.front.read_clock(),
+        match server.front.step() {
             Step::Wait(timeout) => assert!(!server.front.wait(timeout).is_stuck),
             Step::Run(why) => {
                 server.call(why.id, why.ready);

@@ -188,15 +188,10 @@ impl World {
 
     /// Does what the loop says. `None`: the run is over. Otherwise whether nothing can happen.
     fn step(&mut self) -> Option<bool> {
-        let step = self.front.core.step();
-        if step == Step::Time {
-            self.front.read_clock();
-            return Some(false);
-        }
+        let step = self.front.step();
         self.front.core.check_invariants();
         self.oracle.settle(&self.front.core, self.sim.now_ns());
         match step {
-            Step::Time => unreachable!(),
             Step::Wait(timeout) => {
                 self.oracle.check(&self.front.core);
                 self.oracle.waits(timeout, self.sim.now_ns());

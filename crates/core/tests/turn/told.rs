@@ -195,7 +195,7 @@ fn what_changes_while_the_changes_are_away_is_for_the_next_wait() {
     let first = added(&mut core, persistent(READ));
     core.set_interest(first, Interest::WRITE, granted).unwrap();
     core.begin(Mode::StayOnEmpty).unwrap();
-    assert_eq!(core.step(), Step::Wait(None));
+    assert_eq!(core.step(|| 0), Step::Wait(None));
     assert_eq!(core.changes().len(), 1);
     core.told();
     // Another thread comes in.
@@ -261,12 +261,12 @@ fn one_shot_whose_run_is_aborted_in_its_callback_is_off_its_file() {
     let id = added(&mut core, Spec::new(kind));
     added(&mut core, persistent(Kind::Plain)); // what the next run waits for
     core.begin(Mode::UntilEmpty).unwrap();
-    let Step::Wait(_) = core.step() else {
+    let Step::Wait(_) = core.step(|| 0) else {
         panic!("it waits");
     };
     core.waited();
     core.report(FIRST, Ready::WRITE);
-    assert!(matches!(core.step(), Step::Run(why) if why.id == id));
+    assert!(matches!(core.step(|| 0), Step::Run(why) if why.id == id));
     core.abort();
     core.check_invariants();
     assert!(!core.info(id).unwrap().pending);
