@@ -162,10 +162,11 @@ impl Deadlines {
         if lane.is_none_or(|lane| self.leave_lane(index, lane)) {
             if self.heap.is_first(index) {
                 self.heap.remove(index);
+                self.settle_dead();
             } else {
                 self.dead += 1;
+                self.sweep_if_half();
             }
-            self.settle_dead();
         }
         Some(deadline_ns)
     }
@@ -182,7 +183,7 @@ impl Deadlines {
     ///
     /// Exact, and at the cost of [`Timers::peek`](crate::Timers::peek).
     pub fn peek(&mut self) -> Option<(u32, u64)> {
-        self.peek_due(u64::MAX)
+        self.settled(u64::MAX)
     }
 
     /// The timer that is due first, if it is due by `now_ns`, with its deadline.
@@ -191,9 +192,20 @@ impl Deadlines {
     /// has come up by `now_ns`: what was moved and is not due stays where it is.
     #[inline]
     pub fn peek_due(&mut self, now_ns: u64) -> Option<(u32, u64)> {
+        self.heap.gather(now_ns);
+        let due = self.settled(now_ns);
+        if due.is_none() {
+            self.heap.rest();
+        }
+        due
+    }
+
+    /// What is due first, if its place in the heap says that it may be due by `until_ns`.
+    #[inline]
+    fn settled(&mut self, until_ns: u64) -> Option<(u32, u64)> {
         loop {
             let (key, index) = self.heap.first()?;
-            if key.deadline_ns > now_ns {
+            if key.deadline_ns > until_ns {
                 // No place is later than its timer.
                 return None;
             }
@@ -354,15 +366,21 @@ impl Deadlines {
     }
 
     fn settle_some_dead(&mut self) {
-        if self.dead > self.heap.len() / 2 && (self.heap.len() > FLOOR || self.len == 0) {
-            self.sweep();
-            return;
-        }
-        while let Some((_, index)) = self.heap.first()
+        self.sweep_if_half();
+        while self.dead != 0
+            && let Some((_, index)) = self.heap.first()
             && !self.timers[index as usize].is_armed()
         {
             self.heap.remove(index);
             self.dead -= 1;
+        }
+    }
+
+    /// Sees to it that what is not armed is no more than half of the heap.
+    #[inline]
+    fn sweep_if_half(&mut self) {
+        if self.dead > self.heap.len() / 2 && (self.heap.len() > FLOOR || self.len == 0) {
+            self.sweep();
         }
     }
 

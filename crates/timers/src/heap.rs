@@ -8,11 +8,14 @@
 //! The heap knows nothing of what the indices mean. In particular the owner may let an entry stand under
 //! a key that has become too early, also when its timer has gone, and set it right when it comes up as
 //! the first.
+//!
+//! Where many entries are due at a time they are taken out together, and sorted: see [`Run`].
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::run::Run;
 use crate::shrink::shrink_if_sparse;
 use crate::slots::{NONE, ensure};
 
@@ -33,7 +36,7 @@ pub(crate) struct Key {
 
 /// A key with the index of its timer. Compared as one number, without a branch; no two are equal.
 #[derive(Clone, Copy)]
-struct Entry {
+pub(crate) struct Entry {
     deadline_ns: u64,
     /// The sequence number above, the index below.
     tie: u64,
@@ -54,7 +57,7 @@ impl Entry {
     };
 
     #[inline]
-    const fn new(key: Key, index: u32) -> Self {
+    pub(crate) const fn new(key: Key, index: u32) -> Self {
         Self {
             deadline_ns: key.deadline_ns,
             tie: (key.sequence as u64) << 32 | index as u64,
@@ -62,7 +65,7 @@ impl Entry {
     }
 
     #[inline]
-    const fn key(self) -> Key {
+    pub(crate) const fn key(self) -> Key {
         Key {
             deadline_ns: self.deadline_ns,
             sequence: (self.tie >> 32) as u32,
@@ -74,7 +77,7 @@ impl Entry {
         clippy::cast_possible_truncation,
         reason = "the lower half is the index"
     )]
-    const fn index(self) -> u32 {
+    pub(crate) const fn index(self) -> u32 {
         self.tie as u32
     }
 
@@ -84,7 +87,7 @@ impl Entry {
     }
 
     #[inline]
-    const fn number(self) -> u128 {
+    pub(crate) const fn number(self) -> u128 {
         (self.deadline_ns as u128) << 64 | self.tie as u128
     }
 }
@@ -93,10 +96,19 @@ pub(crate) struct Heap {
     /// The entry at place `p` is in group `p / ARITY`. Its children are group `p - 2`, so its parent is
     /// at `p / ARITY + 2`.
     groups: Vec<Siblings>,
+    /// How many entries are in the groups.
     len: usize,
-    /// By index: the place of its entry, or `NONE`.
+    /// By index: the place of its entry, or `NONE`. Of an entry in the run, the [place](run_place) that
+    /// stands for its position there.
     places: Vec<u32>,
+    run: Run,
+    /// How many entries were taken from the first place since [`Heap::gather`] last had a reason to be
+    /// called.
+    taken: usize,
 }
+
+/// Fewer that are due are not worth a run.
+const FEW: usize = 32;
 
 impl Heap {
     pub(crate) const fn new() -> Self {
@@ -104,23 +116,33 @@ impl Heap {
             groups: Vec::new(),
             len: 0,
             places: Vec::new(),
+            run: Run::new(),
+            taken: 0,
         }
     }
 
     #[inline]
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.len + self.run.len()
     }
 
     #[inline]
     pub(crate) fn first(&self) -> Option<(Key, u32)> {
-        let Siblings([.., first]) = self.groups.first()?;
-        (self.len != 0).then(|| (first.key(), first.index()))
+        let in_groups = match self.groups.first() {
+            Some(Siblings([.., first])) if self.len != 0 => Some(*first),
+            _ => None,
+        };
+        let first = match (in_groups, self.run.first()) {
+            (Some(first), Some(of_run)) if of_run.is_before(first) => of_run,
+            (Some(first), _) => first,
+            (None, of_run) => of_run?,
+        };
+        Some((first.key(), first.index()))
     }
 
     #[inline]
     pub(crate) fn is_first(&self, index: u32) -> bool {
-        self.places[index as usize] as usize == FIRST
+        self.first().is_some_and(|(_, first)| first == index)
     }
 
     /// Whether an index has an entry.
@@ -132,7 +154,10 @@ impl Heap {
     /// The key under which an index stands in the heap, if it does.
     pub(crate) fn key(&self, index: u32) -> Option<Key> {
         let place = *self.places.get(index as usize)?;
-        (place != NONE).then(|| self.entry(place as usize).key())
+        (place != NONE).then(|| match self.in_run(index) {
+            Some((_, entry)) => entry.key(),
+            None => self.entry(place as usize).key(),
+        })
     }
 
     /// Makes room for the indices below `indices`, where there was room for fewer.
@@ -153,12 +178,19 @@ impl Heap {
 
     /// Takes out the entry of an index that has one.
     pub(crate) fn remove(&mut self, index: u32) {
+        if let Some((position, _)) = self.in_run(index) {
+            self.places[index as usize] = NONE;
+            self.take_from_run(position);
+            return;
+        }
         let hole = self.place(index);
+        self.taken += usize::from(hole == FIRST);
         self.places[index as usize] = NONE;
         self.len -= 1;
         let end = FIRST + self.len;
         let last = self.entry(end);
         self.cut_off(end);
+        self.shrink();
         if hole != end {
             let hole = self.sift_hole_down(hole);
             self.sift_up(hole, last);
@@ -167,6 +199,13 @@ impl Heap {
 
     /// Brings an entry forward if it stands under a later key; lets it stand under an earlier one.
     pub(crate) fn bring_forward(&mut self, index: u32, key: Key) {
+        if let Some((position, entry)) = self.in_run(index) {
+            if key < entry.key() {
+                self.insert(index, key);
+                self.take_from_run(position);
+            }
+            return;
+        }
         let place = self.place(index);
         let entry = Entry::new(key, index);
         if entry.is_before(self.entry(place)) {
@@ -176,21 +215,90 @@ impl Heap {
 
     /// Puts the first entry back to where a later key belongs.
     pub(crate) fn put_back_first(&mut self, key: Key) {
-        if let Some((_, index)) = self.first() {
+        let Some((_, index)) = self.first() else {
+            return;
+        };
+        if let Some((position, _)) = self.in_run(index) {
+            self.insert(index, key);
+            self.take_from_run(position);
+        } else {
+            self.taken += 1;
             self.sift_down(FIRST, Entry::new(key, index));
+        }
+    }
+
+    /// Nothing is due any more.
+    #[inline]
+    pub(crate) const fn rest(&mut self) {
+        self.taken = 0;
+    }
+
+    /// Where much was taken one by one since the last [`Heap::rest`], and as much more is due by `now_ns`,
+    /// takes all of that together. To find out costs a small part of what the taking has cost.
+    #[inline]
+    pub(crate) fn gather(&mut self, now_ns: u64) {
+        if self.taken > FEW + self.len / 32 {
+            self.gather_due(now_ns);
+        }
+    }
+
+    #[cold]
+    fn gather_due(&mut self, now_ns: u64) {
+        let taken = core::mem::take(&mut self.taken);
+        let is_due = |entry: &&Entry| entry.deadline_ns <= now_ns && entry.index() != NONE;
+        let due = self.groups.iter().flat_map(|Siblings(entries)| entries).filter(is_due).count();
+        if due < taken || self.run.len() != 0 {
+            return;
+        }
+        let mut end = FIRST;
+        for place in FIRST..FIRST + self.len {
+            let entry = self.entry(place);
+            if entry.deadline_ns <= now_ns {
+                self.run.push(entry);
+            } else {
+                self.put(end, entry);
+                end += 1;
+            }
+        }
+        self.len = end - FIRST;
+        self.cut_off(end);
+        self.order();
+        for (position, entry) in self.run.sort() {
+            self.places[entry.index() as usize] = run_place(position);
+        }
+    }
+
+    /// Takes the entry at this position out of the run. When that is through, memory is given back: not
+    /// before, as what is due may well be put back.
+    #[inline]
+    fn take_from_run(&mut self, position: usize) {
+        self.run.remove(position);
+        if self.run.len() == 0 {
+            self.shrink();
+            self.run.shrink_to(self.groups.capacity() * ARITY * 2);
         }
     }
 
     /// Lets one index stand in the place and under the key of another.
     pub(crate) fn hand_over(&mut self, from: u32, to: u32) {
         let place = self.place(from);
+        let in_run = self.in_run(from);
         self.places[from as usize] = NONE;
+        if let Some((position, _)) = in_run {
+            self.places[to as usize] = run_place(position);
+            self.run.hand_over(position, to);
+            return;
+        }
         let key = self.entry(place).key();
         self.put(place, Entry::new(key, to));
     }
 
     /// Takes out every entry whose index has no key, and lets the others stand under theirs. `O(n)`.
     pub(crate) fn rebuild(&mut self, key: impl Fn(u32) -> Option<Key>) {
+        let mut run = core::mem::replace(&mut self.run, Run::new());
+        for entry in run.drain() {
+            self.insert(entry.index(), entry.key());
+        }
         let mut end = FIRST;
         for place in FIRST..FIRST + self.len {
             let index = self.entry(place).index();
@@ -204,6 +312,12 @@ impl Heap {
         }
         self.len = end - FIRST;
         self.cut_off(end);
+        self.shrink();
+        self.order();
+    }
+
+    /// Makes a heap of what is in the groups in any order.
+    fn order(&mut self) {
         // From the last that has children: below each there is a heap already.
         for parent in (FIRST..self.groups.len() + 2).rev() {
             self.sift_down(parent, self.entry(parent));
@@ -216,8 +330,7 @@ impl Heap {
         shrink_if_sparse(&mut self.places, 2);
     }
 
-    /// Empties the places from `end` on, and gives memory back. Entries of timers that have gone make up
-    /// half at most, and go in one sweep, so there is to be room for as many again.
+    /// Empties the places from `end` on.
     #[inline]
     fn cut_off(&mut self, end: usize) {
         self.groups.truncate(end.div_ceil(ARITY));
@@ -226,6 +339,12 @@ impl Heap {
         {
             last[end % ARITY..].fill(Entry::EMPTY);
         }
+    }
+
+    /// Gives memory back. Entries of timers that have gone make up half at most, and go in one sweep, so
+    /// there is to be room for as many again.
+    #[inline]
+    fn shrink(&mut self) {
         shrink_if_sparse(&mut self.groups, 4);
     }
 
@@ -236,6 +355,17 @@ impl Heap {
 
     fn place(&self, index: u32) -> usize {
         self.places[index as usize] as usize
+    }
+
+    /// The entry of an index and its position in the run, if it is there.
+    #[inline]
+    fn in_run(&self, index: u32) -> Option<(usize, Entry)> {
+        if self.run.len() == 0 {
+            return None;
+        }
+        let position = run_position(self.places[index as usize]);
+        let entry = self.run.get(position, index)?;
+        Some((position, entry))
     }
 
     /// Moves the entry up from `hole` to where it belongs.
@@ -321,6 +451,8 @@ impl Heap {
                 || format!("timer {index} stands below a later one"),
             )?;
         }
+        self.run
+            .verify(|index, position| self.places.get(index as usize) == Some(&run_place(position)))?;
         let end = self.groups.len() * ARITY;
         let is_empty = |place| self.entry(place).number() == Entry::EMPTY.number();
         ensure((FIRST + self.len..end).all(is_empty), || {
@@ -328,8 +460,23 @@ impl Heap {
         })?;
         let is_placed = |place: &&u32| **place != NONE;
         let known = self.places.iter().filter(is_placed).count();
-        ensure(known == self.len, || {
+        ensure(known == self.len(), || {
             "a timer outside of the heap has a place".into()
         })
     }
+}
+
+/// The place of an entry that is at this position of the run. They count from the end of all numbers, so
+/// one is told from a place in the groups by what stands there.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "no more entries than indices, fewer than NONE"
+)]
+const fn run_place(position: usize) -> u32 {
+    NONE - 1 - position as u32
+}
+
+/// The position that a place in the run stands for. Of another place, or of none, some number.
+const fn run_position(place: u32) -> usize {
+    (NONE - 1).wrapping_sub(place) as usize
 }

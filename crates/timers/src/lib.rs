@@ -96,6 +96,7 @@ extern crate alloc;
 mod deadlines;
 mod heap;
 mod lane;
+mod run;
 mod shrink;
 mod slots;
 #[cfg(feature = "proptest")]

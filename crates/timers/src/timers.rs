@@ -183,7 +183,9 @@ impl<T> Timers<T> {
     /// Costs `O(1)`, and `O(log n)` for each timer that was moved later and whose old deadline now
     /// comes up.
     pub fn peek(&mut self) -> Option<(TimerId, u64, &T)> {
-        self.peek_due(u64::MAX)
+        let (slot, deadline_ns) = self.deadlines.peek()?;
+        let (id, value) = self.slots.taken(slot);
+        Some((id, deadline_ns, value))
     }
 
     /// The timer that is due first, if it is due by `now_ns`, with its deadline and value.

@@ -1,0 +1,108 @@
+//! A run: entries that were due together, taken out of the heap in one go and sorted.
+//!
+//! To take the first out of a heap costs a way down through all of its levels, and most of what lies
+//! on the way is not in the cache. Where much is due at a time it is cheaper to sort it once. What has
+//! been sorted only ever leaves: from the end, where the first is, or from anywhere, where it leaves a gap.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use crate::heap::Entry;
+use crate::slots::{NONE, ensure};
+
+pub(crate) struct Run {
+    /// The first is the last. An entry without an index is a gap; the last is none.
+    entries: Vec<Entry>,
+    /// How many are no gaps.
+    len: usize,
+}
+
+impl Run {
+    pub(crate) const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            len: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn first(&self) -> Option<Entry> {
+        self.entries.last().copied()
+    }
+
+    /// The entry at a position, if it is that of an index.
+    #[inline]
+    pub(crate) fn get(&self, position: usize, index: u32) -> Option<Entry> {
+        let entry = self.entries.get(position).copied();
+        entry.filter(|entry| entry.index() == index)
+    }
+
+    /// Adds an entry, to be sorted in.
+    #[inline]
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        self.len += 1;
+    }
+
+    /// Sorts what was added, which is all there is; each entry and its position.
+    pub(crate) fn sort(&mut self) -> impl Iterator<Item = (usize, Entry)> {
+        self.entries.sort_unstable_by_key(|entry| Reverse(entry.number()));
+        self.entries.iter().copied().enumerate()
+    }
+
+    /// Lets one index stand in the place of another, at its position.
+    pub(crate) fn hand_over(&mut self, position: usize, to: u32) {
+        let entry = &mut self.entries[position];
+        *entry = Entry::new(entry.key(), to);
+    }
+
+    /// Takes the entry at a position out.
+    #[inline]
+    pub(crate) fn remove(&mut self, position: usize) {
+        self.hand_over(position, NONE);
+        self.len -= 1;
+        while self.first().is_some_and(|entry| entry.index() == NONE) {
+            self.entries.pop();
+        }
+    }
+
+    /// Gives memory back, if there is room for more than `entries` and none is there.
+    pub(crate) fn shrink_to(&mut self, entries: usize) {
+        self.entries.shrink_to(entries);
+    }
+
+    /// Takes all out.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Entry> {
+        self.len = 0;
+        let entries = self.entries.drain(..);
+        entries.filter(|entry| entry.index() != NONE)
+    }
+
+    /// Says what is wrong unless it is sorted, counted and ends with no gap, and each position is known.
+    pub(crate) fn verify(&self, is_known: impl Fn(u32, usize) -> bool) -> Result<(), String> {
+        let is_sorted = self.entries.is_sorted_by_key(|entry| Reverse(entry.key()));
+        ensure(is_sorted, || "what is due together is not sorted".into())?;
+        let mut len = 0;
+        for (position, entry) in self.entries.iter().enumerate() {
+            let index = entry.index();
+            len += usize::from(index != NONE);
+            ensure(index == NONE || is_known(index, position), || {
+                format!("timer {index} does not know its place among what is due")
+            })?;
+        }
+        let first = self.first();
+        ensure(first.is_none_or(|entry| entry.index() != NONE), || {
+            "what is due together begins with a gap".into()
+        })?;
+        ensure(len == self.len, || {
+            format!("{len} timers are due together, {} are counted", self.len)
+        })
+    }
+}
