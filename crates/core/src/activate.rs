@@ -73,7 +73,7 @@ impl<T> Core<T> {
         let mut slot = self.fds.first_on(fd);
         while slot != NONE {
             let event = &self.events[slot];
-            let next = event.next_on_fd;
+            let next = event.next_on_fd();
             if event.state.contains(State::PENDING) {
                 let mut told = ready.for_interest(event.interest());
                 told.set(
@@ -100,7 +100,7 @@ impl<T> Core<T> {
             if !event.state.contains(State::PENDING) {
                 continue;
             }
-            event.count += count;
+            event.set_count(event.count() + count);
             event.state.insert(State::NEWS);
             self.active.activate(&mut self.events, slot, Ready::SIGNAL);
         }

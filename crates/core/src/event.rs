@@ -170,11 +170,9 @@ impl State {
     }
 }
 
-/// An event in its slot.
-///
-/// What each activation touches comes first, and fits in a cache line together with the payload if
-/// that is a pointer or two.
+/// An event in its slot: a cache line, if the payload is a pointer or two.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Event<T> {
     /// Which use of its slot it is, as in its handle. `None`: the slot has had them all.
     pub(crate) generation: Option<NonZeroU32>,
@@ -186,15 +184,13 @@ pub(crate) struct Event<T> {
     /// last `next` is `NONE`.) Of a free slot, `next` is the next one.
     pub(crate) prev: u32,
     pub(crate) next: u32,
-    /// What follows it in the list of its file descriptor.
-    pub(crate) next_on_fd: u32,
-    /// Why the kernel refused interest in its file descriptor, or 0.
-    pub(crate) errno: i32,
     pub(crate) kind: Kind,
+    /// Of an event for a file descriptor: what follows it in the list there, and the errno with which the
+    /// kernel refused interest, or 0. Of one for a signal: the two halves of the number of deliveries since
+    /// its callback ran. Of another: nothing.
+    own: [u32; 2],
     /// Its timeout, or [`NO_TIMEOUT`].
     timeout_ns: u64,
-    /// Deliveries of its signal since its callback ran.
-    pub(crate) count: u64,
     /// How often its callback was run.
     pub(crate) runs: u64,
     /// The front's; away while the front runs the callback.
@@ -210,11 +206,12 @@ impl<T> Event<T> {
             priority: spec.priority,
             prev: NONE,
             next: NONE,
-            next_on_fd: NONE,
-            errno: 0,
             kind: spec.kind,
+            own: match spec.kind {
+                Kind::Io { .. } => [NONE, 0],
+                _ => [0, 0],
+            },
             timeout_ns: encoded(spec.timeout),
-            count: 0,
             runs: 0,
             payload: Some(payload),
         }
@@ -260,12 +257,55 @@ impl<T> Event<T> {
         }
     }
 
+    /// What follows it in the list of its file descriptor.
+    #[inline]
+    pub(crate) const fn next_on_fd(&self) -> u32 {
+        self.own[0]
+    }
+
+    #[inline]
+    pub(crate) const fn set_next_on_fd(&mut self, slot: u32) {
+        self.own[0] = slot;
+    }
+
+    /// Takes note of why the kernel refused interest in its file descriptor.
+    pub(crate) const fn set_errno(&mut self, errno: i32) {
+        self.own[1] = errno.cast_unsigned();
+    }
+
+    /// Why the kernel refused interest in its file descriptor, or 0. Tells it once.
+    pub(crate) fn take_errno(&mut self) -> i32 {
+        if self.is_io() {
+            core::mem::take(&mut self.own[1]).cast_signed()
+        } else {
+            0
+        }
+    }
+
+    /// Deliveries of its signal since its callback ran.
+    pub(crate) const fn count(&self) -> u64 {
+        match (self.kind, self.own) {
+            (Kind::Signal(_), [low, high]) => (high as u64) << 32 | low as u64,
+            _ => 0,
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the halves are taken apart on purpose"
+    )]
+    pub(crate) const fn set_count(&mut self, count: u64) {
+        if let Kind::Signal(_) = self.kind {
+            self.own = [count as u32, (count >> 32) as u32];
+        }
+    }
+
     /// Forgets for what it is active.
-    pub(crate) const fn forget_news(&mut self) {
+    pub(crate) fn forget_news(&mut self) {
         self.ready = Ready::empty();
-        self.state = self.state.difference(State::NEWS);
-        self.count = 0;
-        self.errno = 0;
+        self.state.remove(State::NEWS);
+        self.set_count(0);
+        self.take_errno();
     }
 
     /// Whether a loop goes on running for it while it is pending.
@@ -299,7 +339,7 @@ impl<T> Event<T> {
 }
 
 // What the documentation of the crate says.
-const _: () = assert!(size_of::<Event<&str>>() == 56 + size_of::<&str>());
+const _: () = assert!(size_of::<Event<&str>>() == 64);
 
 /// In [`Event::timeout_ns`]: none. A timeout of 584 years is a nanosecond shorter.
 const NO_TIMEOUT: u64 = u64::MAX;

@@ -50,8 +50,9 @@
 //! | [`verify`](Core::verify) | `O(n)` in all that there is |
 //!
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
-//! will be. An event takes a slot of 56 bytes and its payload; a file descriptor 16 bytes, and
-//! 4 more in the changelist, for each number up to the highest.
+//! will be. An event takes a slot of 64 bytes, which has room for a payload of 16 (more where
+//! that is larger); a file descriptor 16 bytes, and 4 more in the changelist, for each number up to the
+//! highest.
 //!
 //! # Why a step machine
 //!

@@ -319,8 +319,8 @@ impl<T> Core<T> {
         let mut slot = self.fds.first_on(fd);
         while slot != NONE {
             let event = &mut self.events[slot];
-            let next = event.next_on_fd;
-            event.errno = errno;
+            let next = event.next_on_fd();
+            event.set_errno(errno);
             event.state.insert(State::NEWS);
             self.make_active(slot, Ready::ERROR);
             slot = next;

@@ -97,7 +97,7 @@ impl<T> Core<T> {
         }
         while slot != NONE {
             let event = &self.events[slot];
-            let next = event.next_on_fd;
+            let next = event.next_on_fd();
             let told = event.told_of(ready);
             if !told.is_empty() {
                 self.active.activate(&mut self.events, slot, told);

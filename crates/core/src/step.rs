@@ -380,14 +380,15 @@ impl<T> Core<T> {
         if event.state.contains(State::INTERNAL) {
             self.ran.take_back(ready);
         }
-        let errno = core::mem::take(&mut event.errno);
+        let errno = event.take_errno();
+        let deliveries = event.count();
         let count = if event.state.contains(State::EACH) {
-            event.count.min(1)
+            deliveries.min(1)
         } else {
-            event.count
+            deliveries
         };
-        event.count -= count;
-        let left = event.count;
+        let left = deliveries - count;
+        event.set_count(left);
         event.state.remove(State::NEWS);
         if left > 0 {
             // As if the others came now. The callback may still delete them.

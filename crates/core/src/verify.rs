@@ -99,7 +99,7 @@ impl<T> Core<T> {
             "is on what it waits for, or pending, not both".into()
         })?;
         let is_queued = event.state.intersects(State::QUEUED);
-        let has_news = !event.ready.is_empty() || event.count > 0;
+        let has_news = !event.ready.is_empty() || event.count() > 0;
         ensure(is_queued || !has_news, || {
             "has news and is not active".into()
         })?;

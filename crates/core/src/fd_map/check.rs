@@ -68,7 +68,7 @@ impl FdEntry {
             ensure(is_its && listed <= events.len(), || {
                 format!("has event {slot}, which is not its, or twice")
             })?;
-            (last, slot) = (slot, event.next_on_fd);
+            (last, slot) = (slot, event.next_on_fd());
         }
         ensure(last == NONE || last == self.tail, || {
             format!("ends with event {last}, which is not its last")

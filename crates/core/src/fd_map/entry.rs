@@ -72,7 +72,7 @@ impl FdEntry {
         let mut slot = self.head;
         core::iter::from_fn(move || {
             let listed = (slot, events.at_or_none(slot)?);
-            slot = listed.1.next_on_fd;
+            slot = listed.1.next_on_fd();
             Some(listed)
         })
     }
@@ -91,7 +91,7 @@ impl FdEntry {
             return Interest::empty();
         }
         let first = &events[self.head];
-        if first.next_on_fd == NONE {
+        if first.next_on_fd() == NONE {
             return first.interest();
         }
         self.events(events)
@@ -103,12 +103,12 @@ impl FdEntry {
     #[inline]
     pub(super) fn push<T>(&mut self, events: &mut Slab<T>, slot: u32) {
         let event = &mut events[slot];
-        event.next_on_fd = NONE;
+        event.set_next_on_fd(NONE);
         event.state.insert(State::LISTED);
         if self.head == NONE {
             self.head = slot;
         } else {
-            events[self.tail].next_on_fd = slot;
+            events[self.tail].set_next_on_fd(slot);
         }
         self.tail = slot;
     }
@@ -118,16 +118,16 @@ impl FdEntry {
     pub(super) fn unlink<T>(&mut self, events: &mut Slab<T>, slot: u32) {
         let event = &mut events[slot];
         event.state.remove(State::LISTED);
-        let next = event.next_on_fd;
+        let next = event.next_on_fd();
         if self.head == slot {
             self.head = next;
             return;
         }
         let mut before = self.head;
-        while events[before].next_on_fd != slot {
-            before = events[before].next_on_fd;
+        while events[before].next_on_fd() != slot {
+            before = events[before].next_on_fd();
         }
-        events[before].next_on_fd = next;
+        events[before].set_next_on_fd(next);
         if self.tail == slot {
             self.tail = before;
         }

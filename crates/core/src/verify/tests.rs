@@ -109,7 +109,7 @@ fn events_that_are_not_where_they_should_be_are_found() {
         ("event 7 has a timer and is not pending", |c| {
             c.events[ACTIVE].state.insert(State::TIMED);
         }),
-        ("event 3 has news", |c| c.events[TIMER].count = 1),
+        ("event 2 has news", |c| c.events[SIGNAL].set_count(1 << 32)),
     ]);
 }
 
