@@ -56,6 +56,12 @@ impl FdMap {
         }
     }
 
+    /// Makes room for so many file descriptors more. So many numbers are open beside them mostly.
+    pub(crate) fn reserve(&mut self, fds: usize) {
+        const OTHERS: usize = 16;
+        self.entries.reserve_exact(fds + OTHERS);
+    }
+
     /// What is asked of the kernel before an event with this interest and trigger can be on `fd`.
     /// `but`, which may be on it already, is that event.
     #[inline]

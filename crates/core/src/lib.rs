@@ -237,9 +237,13 @@ impl<T> Core<T> {
 }
 
 impl<T> Core<T> {
-    /// Makes room for so many events more, so that making them allocates nothing.
+    /// Makes room for so many events more, each with a file descriptor of its own and a timeout: then to
+    /// make and add them allocates nothing (apart from what numbers of file descriptors need that
+    /// are higher), and no table has more room than that.
     pub fn reserve(&mut self, events: usize) {
         self.events.reserve(events);
+        self.fds.reserve(events);
+        self.timers.reserve(self.events.len() + events);
     }
 }
 

@@ -77,7 +77,7 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn reserve(&mut self, events: usize) {
-        self.events.reserve(events);
+        self.events.reserve_exact(events);
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -78,11 +78,26 @@ fn steady_state_allocates_nothing() {
 #[test]
 fn events_for_which_there_is_room_allocate_nothing() {
     let mut core = Core::new();
-    core.reserve(1000);
+    let one = core.insert(Spec::new(Kind::Plain), ()).unwrap();
+    let reserved = measure(|| core.reserve(1000));
     let made = measure(|| {
-        for _ in 0..1000 {
-            core.insert(Spec::new(Kind::Plain), ()).unwrap();
+        for fd in 3..1003 {
+            let spec = Spec {
+                persistent: true,
+                timeout: Some(Duration::from_secs(60)),
+                ..Spec::new(Kind::Io {
+                    fd,
+                    interest: Interest::READ,
+                    trigger: Trigger::Level,
+                    ownership: Ownership::Owned,
+                })
+            };
+            let id = core.insert(spec, ()).unwrap();
+            core.add(id, || 0, granted).unwrap();
         }
     });
     assert_eq!(made.count_total, 0);
+    assert!(reserved.bytes_current < 1000 * (64 + 16 + 20 + 16) + 1000);
+    let _ = core.remove(one);
+    core.check_invariants();
 }

@@ -124,7 +124,9 @@ impl Builder {
         self
     }
 
-    /// So many events can be made without allocating memory for their slots.
+    /// There will be so many events, each with a source and a timeout: the tables of the loop get room for
+    /// them and for no more. One that is not told grows its tables as events come, by doubling each when
+    /// it is full.
     ///
     /// # Compared with libevent
     ///

@@ -84,6 +84,14 @@ impl Deadlines {
         }
     }
 
+    /// Makes room for a timer of each index below `indices`, outside lanes: to arm them allocates nothing,
+    /// unless timers that went meanwhile have given room back.
+    pub fn reserve(&mut self, indices: usize) {
+        self.timers
+            .reserve_exact(indices.saturating_sub(self.timers.len()));
+        self.heap.reserve(indices);
+    }
+
     /// How many timers are armed.
     #[inline]
     #[must_use]

@@ -165,6 +165,15 @@ impl Heap {
         self.places.resize(indices, NONE);
     }
 
+    /// Makes room for the entry of each index below `indices`.
+    pub(crate) fn reserve(&mut self, indices: usize) {
+        let groups = (FIRST + indices).div_ceil(ARITY);
+        self.places
+            .reserve_exact(indices.saturating_sub(self.places.len()));
+        self.groups
+            .reserve_exact(groups.saturating_sub(self.groups.len()));
+    }
+
     /// Adds an index that has no entry.
     #[inline]
     pub(crate) fn insert(&mut self, index: u32, key: Key) {
