@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
 use evloop_changelist::{Entry, Interest, RawFd, Ready, Token, Trigger};
-use rustix::event::epoll::{self, CreateFlags, Event};
+use libc::epoll_event;
+use rustix::event::epoll::{self, CreateFlags};
 use rustix::io::{DupFlags, Errno};
 
 use crate::apply::apply;
@@ -34,7 +35,7 @@ use crate::wait::Resolution;
 /// different.
 pub struct Epoll {
     epoll: OwnedFd,
-    events: Vec<Event>,
+    events: Vec<epoll_event>,
     growth: Growth,
     resolution: Resolution,
 }
@@ -50,7 +51,7 @@ impl Epoll {
         let growth = Growth::new();
         Ok(Self {
             epoll,
-            events: vec![sys::UNWRITTEN; growth.len()],
+            events: vec![sys::NO_EVENT; growth.len()],
             growth,
             resolution: Resolution::Nanosecond,
         })
@@ -87,7 +88,7 @@ impl Epoll {
         self.growth.note(used);
         let len = self.growth.len();
         if len != self.events.len() {
-            self.events.resize(len, sys::UNWRITTEN);
+            self.events.resize(len, sys::NO_EVENT);
             self.events.shrink_to_fit();
         }
     }
@@ -147,7 +148,7 @@ impl Backend for Epoll {
         let used = self
             .resolution
             .wait(&mut self.epoll.as_fd(), &mut self.events, timeout)?;
-        reports.extend(self.events[..used].iter().copied().map(report));
+        reports.extend(self.events[..used].iter().map(report));
         self.fit(used);
         Ok(())
     }
@@ -217,16 +218,15 @@ impl std::error::Error for CreateError {
 /// What the kernel wrote, in our words. Only what it said: a hang-up is not turned into readiness
 /// to read.
 #[inline]
-fn report(Event { flags, data, .. }: Event) -> Report {
-    let said = flags.bits();
-    let closed = if said & EPOLLRDHUP == 0 {
+fn report(event: &epoll_event) -> Report {
+    let closed = if event.events & EPOLLRDHUP == 0 {
         Ready::empty()
     } else {
         Ready::CLOSED
     };
     Report {
-        token: Token::from_bits(data.u64()),
-        ready: SAID[(said & SAID_BITS) as usize].union(closed),
+        token: Token::from_bits(event.u64),
+        ready: SAID[(event.events & SAID_BITS) as usize].union(closed),
         errno: 0,
     }
 }

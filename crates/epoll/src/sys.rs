@@ -6,28 +6,20 @@
 //! function to return from. (To return from one to a caller from before a system call is what some
 //! processors mispredict each time.) Which of the two system calls it makes, and so whether it
 //! rounds and is refused, is decided by a feature that any crate of the build may set.
-#![expect(unsafe_code, reason = "four system calls through libc, one block each")]
+#![expect(unsafe_code, reason = "four calls through libc, and one cast, one block each")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::slice;
 
 use evloop_changelist::{Op, RawFd};
 use libc::{c_int, c_long, epoll_event, timespec};
-use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use rustix::event::epoll::{self, Event};
 use rustix::io::Errno;
 
-/// An event that asks for nothing.
+/// An event that asks for nothing and says nothing: what a buffer is made of.
 pub(crate) const NO_EVENT: epoll_event = epoll_event { events: 0, u64: 0 };
-
-/// An event that says nothing: what a buffer is made of.
-pub(crate) const UNWRITTEN: Event = Event {
-    flags: EventFlags::empty(),
-    data: EventData::new_u64(0),
-};
-
-// Both are the kernel's `struct epoll_event`.
-const _: () = assert!(size_of::<Event>() == size_of::<epoll_event>());
 
 /// Linux's `struct __kernel_timespec`: 64 bits each, also where C's `struct timespec` has 32.
 #[repr(C)]
@@ -60,7 +52,7 @@ pub(crate) fn epoll_ctl(
 #[inline]
 pub(crate) fn epoll_wait(
     epoll: BorrowedFd<'_>,
-    events: &mut [Event],
+    events: &mut [epoll_event],
     timeout_ms: c_int,
 ) -> Result<usize, i32> {
     let nothing_to_round = match timeout_ms {
@@ -68,12 +60,22 @@ pub(crate) fn epoll_wait(
         0 => Some(&NOW),
         1.. => return epoll_wait_by_libc(epoll, events, timeout_ms),
     };
-    match epoll::wait(epoll, &mut *events, nothing_to_round) {
+    match epoll::wait(epoll, for_rustix(events), nothing_to_round) {
         Ok(count) => Ok(count),
         // The feature is set, and there is no such call, or a sandbox forbids it.
         Err(Errno::NOSYS | Errno::PERM) => epoll_wait_by_libc(epoll, events, timeout_ms),
         Err(errno) => Err(errno.raw_os_error()),
     }
+}
+
+/// rustix has a type of its own for it, which may hold a pointer.
+#[inline]
+const fn for_rustix(events: &mut [epoll_event]) -> &mut [Event] {
+    const { assert!(size_of::<Event>() == size_of::<epoll_event>()) };
+    const { assert!(align_of::<Event>() == align_of::<epoll_event>()) };
+    // SAFETY: both are the kernel's `struct epoll_event`: 32 bits of flags, all of which may be set, and
+    // 64 bits of the user's choosing. The borrow is passed on.
+    unsafe { slice::from_raw_parts_mut(events.as_mut_ptr().cast(), events.len()) }
 }
 
 const NOW: rustix::event::Timespec = rustix::event::Timespec {
@@ -83,13 +85,13 @@ const NOW: rustix::event::Timespec = rustix::event::Timespec {
 
 fn epoll_wait_by_libc(
     epoll: BorrowedFd<'_>,
-    events: &mut [Event],
+    events: &mut [epoll_event],
     timeout_ms: c_int,
 ) -> Result<usize, i32> {
     let (epoll, len) = (epoll.as_raw_fd(), len(events));
     // SAFETY: the kernel writes at most `len` events to the start of `events`, which is borrowed
-    // mutably and at least as long. An `Event` is the kernel's `struct epoll_event`.
-    let result = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr().cast(), len, timeout_ms) };
+    // mutably and at least as long.
+    let result = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), len, timeout_ms) };
     count(result.into())
 }
 
@@ -98,7 +100,7 @@ fn epoll_wait_by_libc(
 /// By its number: the C library has had the function only since glibc 2.35.
 pub(crate) fn epoll_pwait2(
     epoll: BorrowedFd<'_>,
-    events: &mut [Event],
+    events: &mut [epoll_event],
     timeout: &Timespec,
 ) -> Result<usize, i32> {
     const MASK_BYTES: usize = 0;
@@ -140,7 +142,7 @@ pub(crate) fn monotonic_ns() -> u64 {
 }
 
 /// As many events as the kernel may write.
-fn len(events: &[Event]) -> c_int {
+fn len(events: &[epoll_event]) -> c_int {
     c_int::try_from(events.len()).unwrap_or(c_int::MAX)
 }
 

@@ -9,8 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use evloop_backend::WaitError;
-use libc::c_int;
-use rustix::event::epoll::Event;
+use libc::{c_int, epoll_event};
 
 use crate::sys::{self, Timespec};
 
@@ -30,7 +29,7 @@ impl Resolution {
     pub(crate) fn wait(
         &mut self,
         calls: &mut impl Calls,
-        events: &mut [Event],
+        events: &mut [epoll_event],
         timeout: Option<Duration>,
     ) -> Result<usize, WaitError> {
         match timeout {
@@ -44,7 +43,7 @@ impl Resolution {
     fn wait_for(
         &mut self,
         calls: &mut impl Calls,
-        events: &mut [Event],
+        events: &mut [epoll_event],
         timeout: Duration,
     ) -> Result<usize, WaitError> {
         if *self == Self::Nanosecond {
@@ -60,24 +59,24 @@ impl Resolution {
 
 /// The system calls that wait; a test answers in the kernel's place.
 pub(crate) trait Calls {
-    fn epoll_wait(&mut self, events: &mut [Event], timeout_ms: c_int) -> Result<usize, i32>;
+    fn epoll_wait(&mut self, events: &mut [epoll_event], timeout_ms: c_int) -> Result<usize, i32>;
 
     fn epoll_pwait2(
         &mut self,
-        events: &mut [Event],
+        events: &mut [epoll_event],
         timeout: &Timespec,
     ) -> Result<usize, i32>;
 }
 
 impl Calls for BorrowedFd<'_> {
     #[inline]
-    fn epoll_wait(&mut self, events: &mut [Event], timeout_ms: c_int) -> Result<usize, i32> {
+    fn epoll_wait(&mut self, events: &mut [epoll_event], timeout_ms: c_int) -> Result<usize, i32> {
         sys::epoll_wait(*self, events, timeout_ms)
     }
 
     fn epoll_pwait2(
         &mut self,
-        events: &mut [Event],
+        events: &mut [epoll_event],
         timeout: &Timespec,
     ) -> Result<usize, i32> {
         sys::epoll_pwait2(*self, events, timeout)

@@ -21,12 +21,12 @@ struct Scripted {
 }
 
 impl Calls for Scripted {
-    fn epoll_wait(&mut self, _: &mut [Event], timeout_ms: c_int) -> Result<usize, i32> {
+    fn epoll_wait(&mut self, _: &mut [epoll_event], timeout_ms: c_int) -> Result<usize, i32> {
         self.asked.push(Asked::Wait(timeout_ms));
         self.wait
     }
 
-    fn epoll_pwait2(&mut self, _: &mut [Event], timeout: &Timespec) -> Result<usize, i32> {
+    fn epoll_pwait2(&mut self, _: &mut [epoll_event], timeout: &Timespec) -> Result<usize, i32> {
         self.asked.push(Asked::Pwait2(*timeout));
         self.pwait2
     }
@@ -135,14 +135,14 @@ impl Faulty<'_> {
 }
 
 impl Calls for Faulty<'_> {
-    fn epoll_wait(&mut self, events: &mut [Event], timeout_ms: c_int) -> Result<usize, i32> {
+    fn epoll_wait(&mut self, events: &mut [epoll_event], timeout_ms: c_int) -> Result<usize, i32> {
         self.refusal()?;
         self.kernel.epoll_wait(events, timeout_ms)
     }
 
     fn epoll_pwait2(
         &mut self,
-        events: &mut [Event],
+        events: &mut [epoll_event],
         timeout: &Timespec,
     ) -> Result<usize, i32> {
         self.refusal()?;
@@ -174,7 +174,7 @@ const WAITS: [Option<Duration>; 6] = [
 /// Returns which of the waits reported the file, and the last wait's resolution.
 fn waits(calls: &mut Faulty<'_>, eventfd: BorrowedFd<'_>) -> (Vec<bool>, Resolution) {
     let mut resolution = Resolution::Nanosecond;
-    let mut events = [sys::UNWRITTEN; 4];
+    let mut events = [sys::NO_EVENT; 4];
     let reported = WAITS.map(|timeout| {
         rustix::io::write(eventfd, &1_u64.to_ne_bytes()).unwrap();
         let (before, (_, errno)) = (calls.calls, calls.refused);
