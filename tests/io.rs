@@ -322,6 +322,6 @@ fn loop_may_be_moved_and_dropped_with_events_in_it() {
     let mut moved: Box<Loop> = Box::new(events);
     assert_eq!(look(&mut moved), ["reader READ"]);
     moved.activate(pending, evloop::Ready::WRITE).unwrap();
-    drop(moved);
+    close(moved);
     assert!(!crate::support::files::is_open(&far));
 }

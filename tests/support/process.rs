@@ -5,12 +5,14 @@
 //! which it knows itself. So it is an ordinary test to whatever runs it.
 
 use std::env;
-use std::io::Write;
+use std::io::{Read, Write, pipe};
+use std::os::fd::RawFd;
 use std::process::{Command, ExitStatus, Output, Stdio, exit};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::setting::{NOTHING_HELD, is_held, skipped};
@@ -78,12 +80,18 @@ pub(crate) fn as_inside(command: &mut Command) -> &mut Command {
 /// What a command wrote until it ended, or was killed because it did not.
 pub(crate) fn output(command: &mut Command) -> Output {
     let starting = STARTING.lock();
+    let (mut copies, copy) = pipe().unwrap();
+    let last = fcntl_dupfd_cloexec(&copy, LAST).unwrap();
+    drop(copy);
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    drop(last);
+    // The kernel lets the parent go on before it has closed the child's copies, in order of their numbers.
+    assert_eq!(copies.read(&mut [0]).unwrap(), 0);
     drop(starting);
     let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
     let (ended, end) = mpsc::channel();
@@ -108,6 +116,9 @@ pub(crate) fn close<F>(file: F) {
 /// Held while a child is started, until it executes its program. That nothing panics in there but
 /// what fails the test anyway makes poison of no account.
 static STARTING: Mutex<()> = Mutex::new(());
+
+/// No file of a test has a greater number.
+const LAST: RawFd = 500;
 
 /// Set in the process that runs the scenario.
 const INSIDE: &str = "EVLOOP_TESTS_SCENARIO";
