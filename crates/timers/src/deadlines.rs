@@ -168,8 +168,7 @@ impl Deadlines {
         }
         self.len -= 1;
         if lane.is_none_or(|lane| self.leave_lane(index, lane)) {
-            if self.heap.is_first(index) {
-                self.heap.remove(index);
+            if self.heap.remove_if_first(index) {
                 self.settle_dead();
             } else {
                 self.dead += 1;

@@ -128,21 +128,22 @@ impl Heap {
 
     #[inline]
     pub(crate) fn first(&self) -> Option<(Key, u32)> {
-        let in_groups = match self.groups.first() {
-            Some(Siblings([.., first])) if self.len != 0 => Some(*first),
-            _ => None,
-        };
-        let first = match (in_groups, self.run.first()) {
-            (Some(first), Some(of_run)) if of_run.is_before(first) => of_run,
-            (Some(first), _) => first,
-            (None, of_run) => of_run?,
-        };
+        let first = self.first_of_run().or_else(|| self.first_of_groups())?;
         Some((first.key(), first.index()))
     }
 
     #[inline]
-    pub(crate) fn is_first(&self, index: u32) -> bool {
-        self.first().is_some_and(|(_, first)| first == index)
+    fn first_of_groups(&self) -> Option<Entry> {
+        let Siblings([.., first]) = *self.groups.first()?;
+        (self.len != 0).then_some(first)
+    }
+
+    /// What comes first, if it is in the run.
+    #[inline]
+    fn first_of_run(&self) -> Option<Entry> {
+        let first = self.run.first()?;
+        let is_first = |of_groups| first.is_before(of_groups);
+        self.first_of_groups().is_none_or(is_first).then_some(first)
     }
 
     /// Whether an index has an entry.
@@ -183,6 +184,30 @@ impl Heap {
         }
         self.len += 1;
         self.sift_up(place, Entry::new(key, index));
+    }
+
+    /// Takes out the entry of an index that has one, if it comes first.
+    #[inline]
+    pub(crate) fn remove_if_first(&mut self, index: u32) -> bool {
+        if self.run.len() == 0 {
+            let is_first = self.place(index) == FIRST;
+            if is_first {
+                self.remove(index);
+            }
+            return is_first;
+        }
+        let of_run = self.first_of_run().map(Entry::index);
+        if of_run == Some(index) {
+            self.places[index as usize] = NONE;
+            self.run.remove_first();
+            self.leave_run();
+            return true;
+        }
+        let is_first = of_run.is_none() && self.place(index) == FIRST;
+        if is_first {
+            self.remove(index);
+        }
+        is_first
     }
 
     /// Takes out the entry of an index that has one.
@@ -277,11 +302,15 @@ impl Heap {
         }
     }
 
-    /// Takes the entry at this position out of the run. When that is through, memory is given back: not
-    /// before, as what is due may well be put back.
     #[inline]
     fn take_from_run(&mut self, position: usize) {
         self.run.remove(position);
+        self.leave_run();
+    }
+
+    /// Gives memory back when the run is through: not before, as what is due may well be put back.
+    #[inline]
+    fn leave_run(&mut self) {
         if self.run.len() == 0 {
             self.shrink();
             self.run.shrink_to(self.groups.capacity() * ARITY * 2);

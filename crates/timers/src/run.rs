@@ -64,10 +64,22 @@ impl Run {
     }
 
     /// Takes the entry at a position out.
-    #[inline]
     pub(crate) fn remove(&mut self, position: usize) {
         self.hand_over(position, NONE);
         self.len -= 1;
+        self.close_gaps();
+    }
+
+    /// Takes the first out.
+    #[inline]
+    pub(crate) fn remove_first(&mut self) {
+        self.len -= usize::from(self.entries.pop().is_some());
+        self.close_gaps();
+    }
+
+    /// Sees to it that there is no gap at the end.
+    #[inline]
+    fn close_gaps(&mut self) {
         while self.first().is_some_and(|entry| entry.index() == NONE) {
             self.entries.pop();
         }
