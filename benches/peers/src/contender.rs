@@ -25,6 +25,7 @@ const RUST: &[&str] = &[
     "evloop",
     "raw-level",
     "raw-edge",
+    "raw-called",
     "mio",
     "polling",
     "calloop",

@@ -8,7 +8,7 @@ use crate::contender::{self, Contender, Found, Running};
 use crate::counts::{self, Counts};
 use crate::options::Options;
 use crate::page;
-use crate::plan::{self, Case, Counted};
+use crate::plan::{self, Case, Counted, Lifetime};
 use crate::report;
 use crate::stats::Spread;
 use crate::targets;
@@ -149,7 +149,7 @@ fn measure(
         match contender.start(&case) {
             Ok(process) => present.push(Present {
                 contender,
-                process: (!case.is_alone()).then_some(process),
+                process: (case.lifetime() == Lifetime::Case).then_some(process),
                 case,
                 batches: Vec::new(),
             }),
@@ -178,10 +178,13 @@ fn measure(
     Ok(outcomes.collect())
 }
 
+/// A process that is new warms up by this part of a batch.
+const WARM_UP: u64 = 4;
+
 /// A contender that takes part.
 struct Present {
     contender: Contender,
-    /// Its process; none where it has a new one for each batch.
+    /// Its process, if that lives on from batch to batch.
     process: Option<Running>,
     case: Case,
     batches: Vec<Vec<f64>>,
@@ -191,12 +194,18 @@ impl Present {
     fn batch(&mut self, ops: u64) -> Result<Vec<f64>, String> {
         let numbers = match &mut self.process {
             Some(process) => process.batch(ops),
-            None => self
-                .contender
-                .start(&self.case)
-                .and_then(|mut process| process.batch(ops)),
+            None => self.fresh_batch(ops),
         };
         numbers.map_err(|error| format!("{}, {}: {error}", self.contender.name, self.case.label()))
+    }
+
+    /// A batch in a new process.
+    fn fresh_batch(&self, ops: u64) -> Result<Vec<f64>, String> {
+        let mut process = self.contender.start(&self.case)?;
+        if self.case.lifetime() == Lifetime::Repetition {
+            process.batch(ops.div_ceil(WARM_UP))?;
+        }
+        process.batch(ops)
     }
 
     /// What it answered in one of the readings.

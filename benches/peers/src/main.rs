@@ -97,6 +97,7 @@ fn offer_alone(contender: &str, work: &Work) -> Offer {
         "evloop" => own::offer(work),
         "raw-level" => raw::offer(work, raw::Trigger::Level),
         "raw-edge" => raw::offer(work, raw::Trigger::Edge),
+        "raw-called" => raw::offer_called(work),
         "mio" => peer_mio::offer(work),
         "polling" => peer_polling::offer(work),
         "calloop" => peer_calloop::offer(work),

@@ -1,5 +1,6 @@
 //! Which works are measured, at which sizes.
 
+use crate::net;
 use crate::work::Work;
 
 /// A work load at a size.
@@ -15,6 +16,18 @@ pub(crate) struct Case {
     pub(crate) counted: Counted,
     /// Which of the work's readings this is about.
     pub(crate) reading: Reading,
+}
+
+/// How long a contender's process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// It answers one batch. No other contender's stands beside it.
+    Batch,
+    /// It answers one batch, after one that warms up. Where its code and its pages lie is drawn anew: where
+    /// an operation is little but a system call, the same program may be a quarter slower by that.
+    Repetition,
+    /// It answers all batches.
+    Case,
 }
 
 /// One of the numbers that a batch is answered by.
@@ -65,9 +78,13 @@ impl Case {
         case
     }
 
-    /// Whether a batch is the only one of its process, and no other contender's stands beside it.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.work.name == "idle"
+    /// How long a contender's process lives.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        match self.work.name.as_str() {
+            "idle" => Lifetime::Batch,
+            name if net::WORKS.contains(&name) || name.starts_with("timer") => Lifetime::Case,
+            _ => Lifetime::Repetition,
+        }
     }
 
     /// How often it is measured where `reps` is the usual number: less where a batch takes long.
@@ -99,7 +116,7 @@ impl Case {
 pub(crate) const WORKS: &[(&str, &str)] = &[
     (
         "ring",
-        "Level-triggered persistent events in a ring of pipes: one read of a byte, one write into the next pipe. Pipes, and bytes that go round at a time.",
+        "Level-triggered persistent events in a ring of pipes: one read of a byte, one write into the next pipe. Pipes, and bytes that go round at a time. raw-called is raw with a callback for each event: to return from a function after a system call is cheap on some processors, and not on others.",
     ),
     ("ring-edge", "The same, edge-triggered."),
     (

@@ -41,6 +41,16 @@ pub(crate) fn offer(work: &Work, trigger: Trigger) -> Offer {
     }
 }
 
+/// The floor of all that have callbacks: level-triggered, and for each event a closure is called that is
+/// known by a pointer only.
+pub(crate) fn offer_called(work: &Work) -> Offer {
+    match work.name.as_str() {
+        "ring" | "ring-edge" => Ok(called(work)),
+        name if name.starts_with("timer") => Err(NO_TIMERS),
+        _ => Err("it is for the ring"),
+    }
+}
+
 struct Epoll {
     fd: OwnedFd,
 }
@@ -88,6 +98,37 @@ fn ring(work: &Work, trigger: Trigger) -> Batch {
                 for event in &ready {
                     ring[event.data.u64() as usize].pass_on();
                     hops += 1;
+                }
+            }
+        });
+        time / hops as f64
+    })
+}
+
+fn called(work: &Work) -> Batch {
+    let ring = work::ring(work.n);
+    work::prime(&ring, work.active);
+    let trigger = match work.name.as_str() {
+        "ring-edge" => Trigger::Edge,
+        _ => Trigger::Level,
+    };
+    let epoll = Epoll::new();
+    let mut callbacks: Vec<Box<dyn FnMut(&mut u64)>> = Vec::new();
+    for (at, link) in ring.into_iter().enumerate() {
+        epoll.add(&link.reader, at as u64, trigger);
+        callbacks.push(Box::new(move |hops| {
+            link.pass_on();
+            *hops += 1;
+        }));
+    }
+    let mut ready = Vec::with_capacity(256);
+    Box::new(move |ops| {
+        let mut hops = 0_u64;
+        let time = timed(|| {
+            while hops < ops {
+                epoll.wait(&mut ready);
+                for event in &ready {
+                    callbacks[event.data.u64() as usize](&mut hops);
                 }
             }
         });
