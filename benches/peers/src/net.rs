@@ -114,7 +114,7 @@ pub(crate) fn offer(contender: &str, work: &Work) -> Result<Batch, String> {
         ("idle", "calloop") => memory::batch::<peer_calloop::Calloop>,
         ("idle", "tokio") => memory::batch::<peer_tokio::Tokio>,
         ("idle", _) => return Err(NO_TIMERS.to_owned()),
-        (_, "raw-called") => return Err("it is for the ring".to_owned()),
+        (_, "raw-called") => return Err(crate::raw::ONLY_RINGS.to_owned()),
         ("flood", "evloop") => flood::batch::<own::Own>,
         ("flood", "raw-level") => flood::batch::<raw::Level>,
         ("flood", "raw-edge") => flood::batch::<raw::Edge>,

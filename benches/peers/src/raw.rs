@@ -41,15 +41,17 @@ pub(crate) fn offer(work: &Work, trigger: Trigger) -> Offer {
     }
 }
 
-/// The floor of all that have callbacks: level-triggered, and for each event a closure is called that is
-/// known by a pointer only.
+/// The floor of all that have callbacks: for each event a closure is called that is known by a pointer only.
 pub(crate) fn offer_called(work: &Work) -> Offer {
     match work.name.as_str() {
-        "ring" | "ring-edge" => Ok(called(work)),
+        "ring" | "ring-again" | "ring-timeout" | "toggle" => Ok(called(work, Trigger::Level)),
+        "ring-edge" | "cascade" => Ok(called(work, Trigger::Edge)),
         name if name.starts_with("timer") => Err(NO_TIMERS),
-        _ => Err("it is for the ring"),
+        _ => Err(ONLY_RINGS),
     }
 }
+
+pub(crate) const ONLY_RINGS: &str = "it differs from raw in the rings only";
 
 struct Epoll {
     fd: OwnedFd,
@@ -105,13 +107,9 @@ fn ring(work: &Work, trigger: Trigger) -> Batch {
     })
 }
 
-fn called(work: &Work) -> Batch {
+fn called(work: &Work, trigger: Trigger) -> Batch {
     let ring = work::ring(work.n);
     work::prime(&ring, work.active);
-    let trigger = match work.name.as_str() {
-        "ring-edge" => Trigger::Edge,
-        _ => Trigger::Level,
-    };
     let epoll = Epoll::new();
     let mut callbacks: Vec<Box<dyn FnMut(&mut u64)>> = Vec::new();
     for (at, link) in ring.into_iter().enumerate() {

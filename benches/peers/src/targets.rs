@@ -36,6 +36,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         1.03,
     ),
     (
+        "ring, level: of raw with callbacks",
+        "ring 1000/100",
+        Against::One("raw-called"),
+        1.03,
+    ),
+    (
         "ring, level: of the best peer",
         "ring 1000/100",
         Against::Best(PEERS),
@@ -48,6 +54,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         1.03,
     ),
     (
+        "ring, edge: of raw with callbacks",
+        "ring-edge 1000/100",
+        Against::One("raw-called"),
+        1.03,
+    ),
+    (
         "ring, edge: of the best peer",
         "ring-edge 1000/100",
         Against::Best(PEERS),
@@ -57,6 +69,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         "ring, re-add: of raw",
         "ring-again 1000/100",
         Against::One("raw-level"),
+        1.08,
+    ),
+    (
+        "ring, re-add: of raw with callbacks",
+        "ring-again 1000/100",
+        Against::One("raw-called"),
         1.08,
     ),
     (
@@ -87,6 +105,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         "cascade: of raw edge",
         "cascade 100/1",
         Against::One("raw-edge"),
+        1.10,
+    ),
+    (
+        "cascade: of raw with callbacks",
+        "cascade 100/1",
+        Against::One("raw-called"),
         1.10,
     ),
     (
@@ -167,6 +191,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         "toggle 1000/100",
         Against::EpollCtl,
         0.0,
+    ),
+    (
+        "write toggled: of raw with callbacks",
+        "toggle 1000/100",
+        Against::One("raw-called"),
+        1.15,
     ),
     (
         "echo, server CPU: of raw",
