@@ -268,17 +268,22 @@ impl ActiveQueues {
     }
 
     /// The queue of this priority is not empty any more.
+    #[inline]
     fn occupy(&mut self, priority: Priority) {
         let level = usize::from(priority.0);
         self.occupied[level / 64] |= 1 << (level % 64);
         self.most_urgent = self.most_urgent.min(priority.into());
     }
 
-    /// The queue of this priority has become empty.
+    /// The queue of this priority has become empty, whose event is counted still.
+    #[inline]
     fn vacate(&mut self, priority: Priority) {
         let level = usize::from(priority.0);
         self.occupied[level / 64] &= !(1 << (level % 64));
-        self.most_urgent = self.first_occupied();
+        self.most_urgent = match self.len {
+            1 => Level::NONE,
+            _ => self.first_occupied(),
+        };
     }
 
     fn first_occupied(&self) -> Level {
@@ -289,6 +294,7 @@ impl ActiveQueues {
     }
 
     /// Moves what is in the later queue to the queues of the priorities, in order.
+    #[inline]
     pub(crate) fn splice_later<T>(&mut self, events: &mut Slab<T>) {
         while self.later.head != NONE {
             let slot = self.later.head;

@@ -65,6 +65,7 @@ impl Watchers {
     }
 
     /// The next one to run in this turn.
+    #[inline]
     pub(crate) fn advance(&mut self) -> Option<u32> {
         let slot = *self.slots[..self.end].get(self.next)?;
         self.next += 1;

@@ -289,6 +289,7 @@ impl<S> EventLoop<S> {
 
     /// Does what was posted, and activates what is to be activated; whether anything was posted. What
     /// comes meanwhile is for the next time.
+    #[inline]
     pub(crate) fn take_posted(&mut self) -> bool {
         if let Some(inbox) = &mut self.inbox {
             inbox.shared.take(&mut inbox.taken);
@@ -300,11 +301,15 @@ impl<S> EventLoop<S> {
             return false;
         };
         let shared = Arc::clone(&inbox.shared);
+        self.do_posted(&shared);
+        true
+    }
+
+    fn do_posted(&mut self, shared: &Arc<Shared<S>>) {
         while let Some(posted) = self.next_taken() {
-            let (command, _done) = posted.open(&shared);
+            let (command, _done) = posted.open(shared);
             command(self);
         }
-        true
     }
 
     fn next_taken(&mut self) -> Option<Posted<Command<S>>> {
