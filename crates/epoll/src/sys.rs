@@ -6,7 +6,10 @@
 //! function to return from. (To return from one to a caller from before a system call is what some
 //! processors mispredict each time.) Which of the two system calls it makes, and so whether it
 //! rounds and is refused, is decided by a feature that any crate of the build may set.
-#![expect(unsafe_code, reason = "four calls through libc, and one cast, one block each")]
+#![expect(
+    unsafe_code,
+    reason = "four calls through libc, and one cast, one block each"
+)]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

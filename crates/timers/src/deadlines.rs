@@ -30,7 +30,7 @@ use crate::slots::NONE;
 ///
 /// An index takes 20 bytes, up to the highest that was ever armed, and 8 more up to the highest that was
 /// ever in a lane. Outside lanes an armed timer takes an entry of 16 bytes in the heap. One that has
-/// gone may leave its entry there, but such entries are never more than half of all, or 64.
+/// gone may leave its entry there, but such entries are never more than three quarters of all, or 64.
 ///
 /// # Examples
 ///
@@ -154,7 +154,7 @@ impl Deadlines {
     /// Takes a timer out; when it would have been due, or `None` if it was not armed.
     ///
     /// Costs `O(1)` on average: a timer that is not the first leaves its entry in the heap, and all such
-    /// entries go in one sweep once they are more than half.
+    /// entries go in one sweep once they are more than three quarters.
     #[inline]
     pub fn remove(&mut self, index: u32) -> Option<u64> {
         let timer = self.timers.get_mut(index as usize)?;
@@ -172,7 +172,7 @@ impl Deadlines {
                 self.settle_dead();
             } else {
                 self.dead += 1;
-                self.sweep_if_half();
+                self.sweep_if_most_are_dead();
             }
         }
         Some(deadline_ns)
@@ -364,7 +364,8 @@ impl Deadlines {
         }
     }
 
-    /// Sees to it that what comes first in the heap is armed, and that what is not is no more than half.
+    /// Sees to it that what comes first in the heap is armed, and that what is not is no more than three
+    /// quarters.
     #[inline]
     fn settle_dead(&mut self) {
         if self.dead != 0 {
@@ -373,7 +374,7 @@ impl Deadlines {
     }
 
     fn settle_some_dead(&mut self) {
-        self.sweep_if_half();
+        self.sweep_if_most_are_dead();
         while self.dead != 0
             && let Some((_, index)) = self.heap.first()
             && !self.timers[index as usize].is_armed()
@@ -383,10 +384,10 @@ impl Deadlines {
         }
     }
 
-    /// Sees to it that what is not armed is no more than half of the heap.
+    /// Sees to it that what is not armed is no more than three quarters of the heap.
     #[inline]
-    fn sweep_if_half(&mut self) {
-        if self.dead > self.heap.len() / 2 && (self.heap.len() > FLOOR || self.len == 0) {
+    fn sweep_if_most_are_dead(&mut self) {
+        if self.dead > self.heap.len() / 4 * 3 && (self.heap.len() > FLOOR || self.len == 0) {
             self.sweep();
         }
     }

@@ -152,6 +152,12 @@ impl Heap {
         self.places[index as usize] != NONE
     }
 
+    /// How many entries are in the run.
+    #[cfg(test)]
+    pub(crate) const fn gathered(&self) -> usize {
+        self.run.len()
+    }
+
     /// The key under which an index stands in the heap, if it does.
     pub(crate) fn key(&self, index: u32) -> Option<Key> {
         let place = *self.places.get(index as usize)?;
@@ -186,24 +192,18 @@ impl Heap {
         self.sift_up(place, Entry::new(key, index));
     }
 
-    /// Takes out the entry of an index that has one, if it comes first.
+    /// Takes out the entry of an index that has one, if it comes first, or would without the run. Whether
+    /// it did.
     #[inline]
     pub(crate) fn remove_if_first(&mut self, index: u32) -> bool {
-        if self.run.len() == 0 {
-            let is_first = self.place(index) == FIRST;
-            if is_first {
-                self.remove(index);
-            }
-            return is_first;
-        }
-        let of_run = self.first_of_run().map(Entry::index);
-        if of_run == Some(index) {
+        let of_run = self.first_of_run();
+        if of_run.is_some_and(|first| first.index() == index) {
             self.places[index as usize] = NONE;
             self.run.remove_first();
             self.leave_run();
             return true;
         }
-        let is_first = of_run.is_none() && self.place(index) == FIRST;
+        let is_first = self.place(index) == FIRST;
         if is_first {
             self.remove(index);
         }
@@ -280,10 +280,16 @@ impl Heap {
     fn gather_due(&mut self, now_ns: u64) {
         let taken = core::mem::take(&mut self.taken);
         let is_due = |entry: &&Entry| entry.deadline_ns <= now_ns && entry.index() != NONE;
-        let due = self.groups.iter().flat_map(|Siblings(entries)| entries).filter(is_due).count();
+        let due = self
+            .groups
+            .iter()
+            .flat_map(|Siblings(entries)| entries)
+            .filter(is_due)
+            .count();
         if due < taken || self.run.len() != 0 {
             return;
         }
+        self.run.reserve(due);
         let mut end = FIRST;
         for place in FIRST..FIRST + self.len {
             let entry = self.entry(place);
@@ -313,7 +319,7 @@ impl Heap {
     fn leave_run(&mut self) {
         if self.run.len() == 0 {
             self.shrink();
-            self.run.shrink_to(self.groups.capacity() * ARITY * 2);
+            self.run.shrink_to(self.groups.capacity() * ARITY);
         }
     }
 
@@ -379,8 +385,8 @@ impl Heap {
         }
     }
 
-    /// Gives memory back. Entries of timers that have gone make up half at most, and go in one sweep, so
-    /// there is to be room for as many again.
+    /// Gives memory back. Entries of timers that have gone make up three quarters at most, and go in one
+    /// sweep, so there is to be room for three times as many again.
     #[inline]
     fn shrink(&mut self) {
         shrink_if_sparse(&mut self.groups, 4);
@@ -489,8 +495,9 @@ impl Heap {
                 || format!("timer {index} stands below a later one"),
             )?;
         }
-        self.run
-            .verify(|index, position| self.places.get(index as usize) == Some(&run_place(position)))?;
+        self.run.verify(|index, position| {
+            self.places.get(index as usize) == Some(&run_place(position))
+        })?;
         let end = self.groups.len() * ARITY;
         let is_empty = |place| self.entry(place).number() == Entry::EMPTY.number();
         ensure((FIRST + self.len..end).all(is_empty), || {

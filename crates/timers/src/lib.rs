@@ -42,13 +42,17 @@
 //!
 //! A cancelled timer is one that was moved to never: its entry stays, and the next timer of its slot
 //! takes it over if that is not due before. What nobody takes over goes when it comes up, or in one
-//! sweep with the others when such entries are more than half of the heap. What comes first is always a
+//! sweep with the others when such entries are more than three quarters of the heap. What comes first is always a
 //! timer that runs, so nobody wakes for one that was cancelled.
 //!
 //! Where many timers run for the same duration, even that is too much: they are due in the order in which
 //! they were armed, so a list keeps them sorted for nothing. A lane is such a list; its head alone is in
 //! the heap. When the head leaves, the next one takes over its place, which is too early for it and so
 //! found out in the same way.
+//!
+//! To take the first out of a heap is `O(log n)`, however many are due. So once some dozens were taken
+//! one by one and as many more are due, all of these are taken out in one pass and sorted: a quarter of the work
+//! where a hundred thousand are due at a time.
 //!
 //! The order is exact all the same: nothing is shown before it has been settled.
 //!

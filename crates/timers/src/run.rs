@@ -44,6 +44,11 @@ impl Run {
         entry.filter(|entry| entry.index() == index)
     }
 
+    /// Makes room for so many entries, where none is.
+    pub(crate) fn reserve(&mut self, entries: usize) {
+        self.entries.reserve_exact(entries);
+    }
+
     /// Adds an entry, to be sorted in.
     #[inline]
     pub(crate) fn push(&mut self, entry: Entry) {
@@ -53,7 +58,8 @@ impl Run {
 
     /// Sorts what was added, which is all there is; each entry and its position.
     pub(crate) fn sort(&mut self) -> impl Iterator<Item = (usize, Entry)> {
-        self.entries.sort_unstable_by_key(|entry| Reverse(entry.number()));
+        self.entries
+            .sort_unstable_by_key(|entry| Reverse(entry.number()));
         self.entries.iter().copied().enumerate()
     }
 
@@ -85,7 +91,7 @@ impl Run {
         }
     }
 
-    /// Gives memory back, if there is room for more than `entries` and none is there.
+    /// Gives memory back, if there is room for more than `entries`, and none is there.
     pub(crate) fn shrink_to(&mut self, entries: usize) {
         self.entries.shrink_to(entries);
     }
@@ -116,5 +122,73 @@ impl Run {
         ensure(len == self.len, || {
             format!("{len} timers are due together, {} are counted", self.len)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heap::Key;
+
+    fn entry(deadline_ns: u64, index: u32) -> Entry {
+        let key = Key {
+            deadline_ns,
+            sequence: 0,
+        };
+        Entry::new(key, index)
+    }
+
+    fn sound() -> Run {
+        let mut run = Run::new();
+        for (deadline_ns, index) in [(20, 1), (10, 0), (30, 2)] {
+            run.push(entry(deadline_ns, index));
+        }
+        assert_eq!(run.sort().count(), 3);
+        run
+    }
+
+    /// Index 2 is at position 0, and so on.
+    fn verified(run: &Run) -> Result<(), String> {
+        run.verify(|index, position| index as usize + position == 2)
+    }
+
+    fn first(run: &Run) -> Option<u32> {
+        run.first().map(Entry::index)
+    }
+
+    #[test]
+    fn a_gap_is_passed_over() {
+        let mut run = sound();
+        run.remove(1);
+        assert_eq!(verified(&run), Ok(()));
+        assert!(run.get(1, 1).is_none());
+        run.remove_first();
+        assert_eq!((first(&run), run.len()), (Some(2), 1));
+        assert_eq!(verified(&run), Ok(()));
+
+        let mut run = sound();
+        run.remove(0);
+        let left: Vec<u32> = run.drain().map(Entry::index).collect();
+        assert_eq!((left, run.len()), (Vec::from([1, 0]), 0));
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_said() {
+        type Fault = (&'static str, fn(&mut Run));
+        let faults: [Fault; 4] = [
+            ("is not sorted", |run| run.entries.swap(0, 1)),
+            ("timer 3 does not know its place", |run| run.hand_over(1, 3)),
+            ("begins with a gap", |run| run.hand_over(2, NONE)),
+            ("3 timers are due together, 2 are counted", |run| {
+                run.len = 2
+            }),
+        ];
+        assert_eq!(verified(&sound()), Ok(()));
+        for (expected, break_it) in faults {
+            let mut run = sound();
+            break_it(&mut run);
+            let broken = verified(&run).unwrap_err();
+            assert!(broken.contains(expected), "{broken}, not: {expected}");
+        }
     }
 }

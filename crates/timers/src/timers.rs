@@ -80,7 +80,7 @@ impl<T> Timers<T> {
     ///
     /// It doubles when it must, and is given back after a burst: once a quarter or less is used, the
     /// table of timers shrinks to room for twice what it holds as far as its high end is free, and the
-    /// heap from an eighth to four times, as half of it may be left by timers that have gone. A timer
+    /// heap from an eighth to four times, as most of it may be left by timers that have gone. A timer
     /// stays where it is while it lives, so one that was put in at the height of the burst can keep the
     /// table long until it goes; new ones are put low. Room for fewer than 256 timers may be kept for
     /// good.
@@ -111,7 +111,7 @@ impl<T> Timers<T> {
     /// Takes a timer out, and gives its value back; `None` if it has gone already.
     ///
     /// Costs `O(1)` on average: a timer that is not the first leaves its entry in the heap, and all such
-    /// entries go in one sweep once they are more than half. `O(log n)` for the first.
+    /// entries go in one sweep once they are more than three quarters. `O(log n)` for the first.
     ///
     /// # Compared with libevent
     ///

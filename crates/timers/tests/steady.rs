@@ -141,6 +141,33 @@ fn a_burst_leaves_little_memory_behind() {
 }
 
 #[test]
+fn a_burst_that_is_due_together_leaves_little_memory_behind() {
+    let mut timers = Timers::new();
+    let left = measure(|| {
+        (0..10_000).for_each(|at_ns| _ = timers.insert(at_ns, ()));
+        while timers.pop_due(10_000).is_some() {}
+    });
+    assert!(left.bytes_max > 10_000 * 52, "{} at most", left.bytes_max);
+    // Room for some hundred.
+    assert!(left.bytes_current < 10_000, "{} bytes", left.bytes_current);
+}
+
+#[test]
+fn periodic_timers_that_are_due_together_allocate_nothing() {
+    let mut timers = Timers::new();
+    for _ in 0..1000 {
+        timers.insert(1, ());
+    }
+    let mut turn = |now_ns| {
+        while let Some((id, ..)) = timers.peek_due(now_ns) {
+            timers.rearm(id, now_ns + 1);
+        }
+    };
+    turn(1);
+    assert_eq!(calls(|| (2..100).for_each(turn)), 0);
+}
+
+#[test]
 fn timers_show_how_many_they_are() {
     let mut timers = Timers::new();
     let first = timers.insert(1, ());
