@@ -60,10 +60,10 @@ impl<T> Core<T> {
             if callbacks.is_some_and(|callbacks| ran >= callbacks) {
                 return Some(Next::Limit);
             }
-            if let Some(interval) = interval {
-                if self.fresh_ns(&mut now) - began_ns >= nanoseconds(interval) {
-                    return Some(Next::Limit);
-                }
+            if let Some(interval) = interval
+                && self.fresh_ns(&mut now) - began_ns >= nanoseconds(interval)
+            {
+                return Some(Next::Limit);
             }
         }
         self.began = Some((began_ns, ran.saturating_add(1)));

@@ -289,7 +289,6 @@ impl Heap {
         if due < taken || self.run.len() != 0 {
             return;
         }
-        self.run.reserve(due);
         let mut end = FIRST;
         for place in FIRST..FIRST + self.len {
             let entry = self.entry(place);

@@ -44,11 +44,6 @@ impl Run {
         entry.filter(|entry| entry.index() == index)
     }
 
-    /// Makes room for so many entries, where none is.
-    pub(crate) fn reserve(&mut self, entries: usize) {
-        self.entries.reserve_exact(entries);
-    }
-
     /// Adds an entry, to be sorted in.
     #[inline]
     pub(crate) fn push(&mut self, entry: Entry) {
@@ -180,7 +175,7 @@ mod tests {
             ("timer 3 does not know its place", |run| run.hand_over(1, 3)),
             ("begins with a gap", |run| run.hand_over(2, NONE)),
             ("3 timers are due together, 2 are counted", |run| {
-                run.len = 2
+                run.len = 2;
             }),
         ];
         assert_eq!(verified(&sound()), Ok(()));

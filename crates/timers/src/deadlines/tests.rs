@@ -310,7 +310,7 @@ fn much_that_is_due_together_comes_in_order_whatever_is_done_meanwhile() {
                     timers.set(index, now_ns + 500);
                     model.set(index, now_ns + 500);
                 }
-                5 if other % 16 == 0 => timers.sweep(),
+                5 if other.is_multiple_of(16) => timers.sweep(),
                 _ => {}
             }
         }
