@@ -111,7 +111,8 @@ fn called(work: &Work, trigger: Trigger) -> Batch {
     let ring = work::ring(work.n);
     work::prime(&ring, work.active);
     let epoll = Epoll::new();
-    let mut callbacks: Vec<Box<dyn FnMut(&mut u64)>> = Vec::new();
+    type Callback = Box<dyn FnMut(&mut u64)>;
+    let mut callbacks: Vec<Callback> = Vec::new();
     for (at, link) in ring.into_iter().enumerate() {
         epoll.add(&link.reader, at as u64, trigger);
         callbacks.push(Box::new(move |hops| {

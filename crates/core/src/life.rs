@@ -158,6 +158,7 @@ impl<T> Core<T> {
     /// # Compared with libevent
     ///
     /// `event_del`.
+    #[inline]
     pub fn delete(&mut self, id: EventId) -> Result<Option<Release>, NoSuchEvent> {
         let event = self.events.get(id).ok_or(NoSuchEvent)?;
         let (is_queued, kind) = (event.state.intersects(State::QUEUED), event.kind);

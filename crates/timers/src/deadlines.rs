@@ -15,7 +15,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::heap::{Heap, Key};
+use crate::entry::Key;
+use crate::heap::Heap;
 use crate::lane::{LaneId, Lanes, Link, NOT_ARMED, Timer};
 use crate::shrink::{FLOOR, shrink_if_sparse};
 use crate::slots::NONE;

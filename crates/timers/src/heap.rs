@@ -15,6 +15,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::entry::{Entry, Key};
 use crate::run::Run;
 use crate::shrink::shrink_if_sparse;
 use crate::slots::{NONE, ensure};
@@ -26,71 +27,12 @@ const ARITY: usize = 4;
 /// a multiple of four.
 const FIRST: usize = ARITY - 1;
 
-/// What timers are ordered by. No two that are armed are equal: a sequence number is drawn once, until
-/// all are drawn anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) deadline_ns: u64,
-    pub(crate) sequence: u32,
-}
-
-/// A key with the index of its timer. Compared as one number, without a branch; no two are equal.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry {
-    deadline_ns: u64,
-    /// The sequence number above, the index below.
-    tie: u64,
-}
-
 /// The children of one parent, side by side.
 #[derive(Clone, Copy)]
 struct Siblings([Entry; ARITY]);
 
 // What the documentation of the crate says.
 const _: () = assert!(size_of::<Siblings>() == 64);
-
-impl Entry {
-    /// No entry: later than all.
-    const EMPTY: Self = Self {
-        deadline_ns: u64::MAX,
-        tie: u64::MAX,
-    };
-
-    #[inline]
-    pub(crate) const fn new(key: Key, index: u32) -> Self {
-        Self {
-            deadline_ns: key.deadline_ns,
-            tie: (key.sequence as u64) << 32 | index as u64,
-        }
-    }
-
-    #[inline]
-    pub(crate) const fn key(self) -> Key {
-        Key {
-            deadline_ns: self.deadline_ns,
-            sequence: (self.tie >> 32) as u32,
-        }
-    }
-
-    #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the lower half is the index"
-    )]
-    pub(crate) const fn index(self) -> u32 {
-        self.tie as u32
-    }
-
-    #[inline]
-    const fn is_before(self, other: Self) -> bool {
-        self.number() < other.number()
-    }
-
-    #[inline]
-    pub(crate) const fn number(self) -> u128 {
-        (self.deadline_ns as u128) << 64 | self.tie as u128
-    }
-}
 
 pub(crate) struct Heap {
     /// The entry at place `p` is in group `p / ARITY`. Its children are group `p - 2`, so its parent is
@@ -102,8 +44,8 @@ pub(crate) struct Heap {
     /// stands for its position there.
     places: Vec<u32>,
     run: Run,
-    /// How many entries were taken from the first place since [`Heap::gather`] last had a reason to be
-    /// called.
+    /// How many entries were taken from the first place, one by one, since the last [`Heap::rest`] or
+    /// [`Heap::gather`].
     taken: usize,
 }
 
@@ -212,9 +154,7 @@ impl Heap {
 
     /// Takes out the entry of an index that has one.
     pub(crate) fn remove(&mut self, index: u32) {
-        if let Some((position, _)) = self.in_run(index) {
-            self.places[index as usize] = NONE;
-            self.take_from_run(position);
+        if self.run.len() != 0 && self.remove_from_run(index) {
             return;
         }
         let hole = self.place(index);
@@ -231,13 +171,31 @@ impl Heap {
         }
     }
 
+    /// Takes out the entry of an index, if it is in the run.
+    fn remove_from_run(&mut self, index: u32) -> bool {
+        let in_run = self.in_run(index);
+        if let Some((position, _)) = in_run {
+            self.places[index as usize] = NONE;
+            self.take_from_run(position);
+        }
+        in_run.is_some()
+    }
+
+    /// As [`Heap::bring_forward`], if the entry is in the run.
+    fn bring_out_of_run(&mut self, index: u32, key: Key) -> bool {
+        let in_run = self.in_run(index);
+        if let Some((position, entry)) = in_run
+            && key < entry.key()
+        {
+            self.insert(index, key);
+            self.take_from_run(position);
+        }
+        in_run.is_some()
+    }
+
     /// Brings an entry forward if it stands under a later key; lets it stand under an earlier one.
     pub(crate) fn bring_forward(&mut self, index: u32, key: Key) {
-        if let Some((position, entry)) = self.in_run(index) {
-            if key < entry.key() {
-                self.insert(index, key);
-                self.take_from_run(position);
-            }
+        if self.run.len() != 0 && self.bring_out_of_run(index, key) {
             return;
         }
         let place = self.place(index);

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use crate::heap::Key;
+use crate::entry::Key;
 use crate::shrink::shrink_if_sparse;
 use crate::slots::{NONE, ensure};
 

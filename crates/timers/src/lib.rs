@@ -98,6 +98,7 @@
 extern crate alloc;
 
 mod deadlines;
+mod entry;
 mod heap;
 mod lane;
 mod run;

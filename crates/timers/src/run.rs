@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use crate::heap::Entry;
+use crate::entry::Entry;
 use crate::slots::{NONE, ensure};
 
 pub(crate) struct Run {
@@ -123,7 +123,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heap::Key;
+    use crate::entry::Key;
 
     fn entry(deadline_ns: u64, index: u32) -> Entry {
         let key = Key {
