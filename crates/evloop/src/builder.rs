@@ -179,7 +179,9 @@ impl Builder {
 
     fn set_up<S>(self, mut events: EventLoop<S>) -> EventLoop<S> {
         events.set_limits(self.limits);
-        events.core.reserve(self.capacity);
+        if self.capacity > 0 {
+            events.core.reserve(self.capacity);
+        }
         events.is_at_once = self.is_at_once;
         events
     }
