@@ -13,7 +13,7 @@ use evloop_core::{Activation, EventId};
 
 use crate::abi::{
     CLOSURE_EVENT_FINALIZE, CLOSURE_EVENT_FINALIZE_FREE, CLOSURE_FINALIZE, CLOSURE_SELF,
-    EVLIST_ACTIVE, EVLIST_ACTIVE_LATER, EVLIST_FINALIZING, EVLIST_THERE, Event, EventCallback,
+    EVLIST_ACTIVE, EVLIST_ACTIVE_LATER, EVLIST_THERE, Event, EventCallback,
     EventFn, FinalizeFn, SelfFn,
 };
 use crate::base::{State, Subject};
@@ -154,9 +154,6 @@ impl Entered<'_> {
         let closure = callback.closure.get();
         callback.clear(EVLIST_ACTIVE | EVLIST_ACTIVE_LATER);
         if closure == CLOSURE_SELF || closure == CLOSURE_FINALIZE {
-            if closure == CLOSURE_FINALIZE {
-                callback.clear(EVLIST_FINALIZING);
-            }
             return Call::Itself(
                 function.itself(),
                 ptr::from_ref(callback).cast_mut(),
@@ -169,12 +166,10 @@ impl Entered<'_> {
         let pointer = ptr::from_ref(event).cast_mut();
         match closure {
             CLOSURE_EVENT_FINALIZE => {
-                callback.clear(EVLIST_FINALIZING);
                 debug::teardown(event);
                 Call::Finalize(function.finalize(), pointer, argument)
             }
             CLOSURE_EVENT_FINALIZE_FREE => {
-                callback.clear(EVLIST_FINALIZING);
                 debug::teardown(event);
                 Call::FinalizeAndFree(function.finalize(), pointer, argument)
             }

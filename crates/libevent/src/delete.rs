@@ -56,12 +56,12 @@ pub(crate) fn delete(event: &Event, blocking: Blocking) -> c_int {
         log::warn("event_del: the event has no base");
         return -1;
     };
-    debug::assert_setup(event, "event_del");
     let mut state = base.enter();
     if event.callback.has(EVLIST_FINALIZING) {
-        // Its finalizer runs, whatever happens.
+        // Its finalizer runs, whatever happens, or has run; then the debug mode does not know the event.
         return 0;
     }
+    debug::assert_setup(event, "event_del");
     let is_blocking = match blocking {
         Blocking::Always => true,
         Blocking::Never => false,

@@ -6,8 +6,11 @@
 #[path = "front/support.rs"]
 mod support;
 
+use std::ffi::c_void;
+
 use evloop_libevent::{
-    event_debug_unassign, event_enable_debug_mode, event_free, event_new, event_priority_set,
+    Event, event_debug_unassign, event_enable_debug_mode, event_finalize, event_free, event_new,
+    event_priority_set,
 };
 use rustix::process::{WaitOptions, waitpid};
 
@@ -38,6 +41,24 @@ fn child(does: fn()) -> End {
     (status.exit_status(), status.terminating_signal())
 }
 
+/// A finalizer may free its event, and one that was finalized may be deleted, though both are forgotten.
+fn finalize(events: &Loop) {
+    unsafe extern "C" fn nothing(_: *mut Event, _: *mut c_void) {}
+    unsafe extern "C" fn free(event: *mut Event, _: *mut c_void) {
+        // SAFETY: nobody uses the event any more.
+        unsafe { event_free(event) };
+    }
+    let (event, _) = Ev::noting(events, -1, READ);
+    // SAFETY: the base is one, and the events are of it.
+    unsafe {
+        let new = event_new(events.base(), -1, 0, None, std::ptr::null_mut());
+        assert_eq!(event_finalize(0, &*new, Some(free)), 0);
+        assert_eq!(event_finalize(0, event.event(), Some(nothing)), 0);
+    }
+    assert_eq!(events.run(0), 1);
+    event.del();
+}
+
 /// One test, for once there is a base it is too late for the debug mode.
 #[test]
 fn who_breaks_a_rule_is_stopped_and_nobody_else() {
@@ -58,6 +79,7 @@ fn who_breaks_a_rule_is_stopped_and_nobody_else() {
         let new = unsafe { event_new(events.base(), -1, 0, None, std::ptr::null_mut()) };
         // SAFETY: nobody uses the event any more.
         unsafe { event_free(new) };
+        finalize(&events);
     };
     assert_eq!(child(keeps_the_rules), WENT_ON);
 
