@@ -13,8 +13,8 @@ use evloop_core::{Activation, EventId};
 
 use crate::abi::{
     CLOSURE_EVENT_FINALIZE, CLOSURE_EVENT_FINALIZE_FREE, CLOSURE_FINALIZE, CLOSURE_SELF,
-    EVLIST_ACTIVE, EVLIST_ACTIVE_LATER, EVLIST_THERE, Event, EventCallback,
-    EventFn, FinalizeFn, SelfFn,
+    EVLIST_ACTIVE, EVLIST_ACTIVE_LATER, EVLIST_THERE, Event, EventCallback, EventFn, FinalizeFn,
+    SelfFn,
 };
 use crate::base::{State, Subject};
 use crate::lock::Entered;

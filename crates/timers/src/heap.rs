@@ -185,7 +185,7 @@ impl Heap {
     fn bring_out_of_run(&mut self, index: u32, key: Key) -> bool {
         let in_run = self.in_run(index);
         if let Some((position, entry)) = in_run
-            && key < entry.key()
+            && Entry::new(key, index).is_before(entry)
         {
             self.insert(index, key);
             self.take_from_run(position);

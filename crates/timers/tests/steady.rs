@@ -169,6 +169,19 @@ fn periodic_timers_that_are_due_together_allocate_nothing() {
 }
 
 #[test]
+fn timers_for_which_there_is_room_allocate_nothing() {
+    let mut timers = Deadlines::new();
+    timers.set(3, 1);
+    let reserved = measure(|| timers.reserve(1000));
+    assert!(reserved.bytes_current < 1000 * 37, "{reserved:?}");
+    assert_eq!(
+        calls(|| (0..1000).for_each(|index| timers.set(index, 5))),
+        0
+    );
+    assert!(calls(|| timers.set(1000, 5)) > 0);
+}
+
+#[test]
 fn timers_show_how_many_they_are() {
     let mut timers = Timers::new();
     let first = timers.insert(1, ());

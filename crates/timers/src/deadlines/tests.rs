@@ -322,7 +322,7 @@ fn much_that_is_due_together_comes_in_order_whatever_is_done_meanwhile() {
 
 #[test]
 fn what_is_due_is_gathered_when_some_were_taken_and_as_many_are_left() {
-    for (due, gathered) in [(30, 0), (60, 0), (90, 51)] {
+    for (due, gathered) in [(30, 0), (60, 0), (75, 0), (76, 37), (90, 51)] {
         let mut timers = rising(200);
         let now_ns = due * 10;
         let mut most = 0;
@@ -334,6 +334,23 @@ fn what_is_due_is_gathered_when_some_were_taken_and_as_many_are_left() {
         assert_eq!(timers.len() as u64, 200 - due);
         assert_eq!(most, gathered, "of {due}");
     }
+}
+
+#[test]
+fn what_was_taken_before_nothing_was_due_does_not_count() {
+    let mut timers = rising(400);
+    let mut take = |most, now_ns| {
+        for _ in 0..most {
+            let Some((index, _)) = timers.peek_due(now_ns) else {
+                return 0;
+            };
+            timers.remove(index);
+        }
+        timers.heap.gathered()
+    };
+    assert_eq!(take(40, 300), 0, "there were 30");
+    assert_eq!(take(40, 4000), 0);
+    assert!(take(10, 4000) > 300);
 }
 
 #[test]
