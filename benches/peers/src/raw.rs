@@ -91,19 +91,9 @@ fn ring(work: &Work, trigger: Trigger) -> Batch {
     for (at, link) in ring.iter().enumerate() {
         epoll.add(&link.reader, at as u64, trigger);
     }
-    let mut ready = Vec::with_capacity(256);
-    Box::new(move |ops| {
-        let mut hops = 0_u64;
-        let time = timed(|| {
-            while hops < ops {
-                epoll.wait(&mut ready);
-                for event in &ready {
-                    ring[event.data.u64() as usize].pass_on();
-                    hops += 1;
-                }
-            }
-        });
-        time / hops as f64
+    turns(epoll, move |at, hops| {
+        ring[at].pass_on();
+        *hops += 1;
     })
 }
 
@@ -120,6 +110,11 @@ fn called(work: &Work, trigger: Trigger) -> Batch {
             *hops += 1;
         }));
     }
+    turns(epoll, move |at, hops| callbacks[at](hops))
+}
+
+/// Answers each report, which is of the source at a position, and counts.
+fn turns(epoll: Epoll, mut answer: impl FnMut(usize, &mut u64) + 'static) -> Batch {
     let mut ready = Vec::with_capacity(256);
     Box::new(move |ops| {
         let mut hops = 0_u64;
@@ -127,7 +122,7 @@ fn called(work: &Work, trigger: Trigger) -> Batch {
             while hops < ops {
                 epoll.wait(&mut ready);
                 for event in &ready {
-                    callbacks[event.data.u64() as usize](&mut hops);
+                    answer(event.data.u64() as usize, &mut hops);
                 }
             }
         });

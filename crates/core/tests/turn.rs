@@ -205,6 +205,33 @@ fn clock_is_read_anew_in_the_next_run() {
 }
 
 #[test]
+fn turn_does_not_wait_once_its_run_is_to_end() {
+    const LOOKS: Step = Step::Wait(Some(Duration::ZERO));
+    // What was waited for has run, and the kernel is looked at again.
+    let mut core = Loop::new();
+    let id = added(&mut core, persistent(READ));
+    core.activate(id, Ready::READ).unwrap();
+    core.begin(Mode::Once).unwrap();
+    assert_eq!(core.step(|| 0), LOOKS);
+    core.waited();
+    assert!(matches!(core.step(|| 0), Step::Run(_)));
+    core.rescan();
+    assert_eq!(core.finish(id, None), None);
+    assert_eq!(core.step(|| 0), LOOKS);
+    core.abort();
+
+    // An exit was asked for just before the wait.
+    let mut core = Loop::new();
+    added(&mut core, persistent(READ));
+    let watcher = added(&mut core, persistent(Kind::Prepare));
+    core.begin(Mode::UntilEmpty).unwrap();
+    assert!(matches!(core.step(|| 0), Step::Run(_)));
+    core.exit();
+    assert_eq!(core.finish(watcher, None), None);
+    assert_eq!(core.step(|| 0), LOOKS);
+}
+
+#[test]
 fn removed_event_gives_its_file_descriptor_up_at_once() {
     let mut core = Loop::new();
     let id = added(&mut core, Spec::new(READ));
