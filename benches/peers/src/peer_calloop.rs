@@ -20,6 +20,9 @@ use crate::work::{self, Batch, IDLE, Link, NO_SUCH, Offer, Timeouts, Work, timed
 type Loop = EventLoop<'static, u64>;
 type Handle = LoopHandle<'static, u64>;
 
+/// From here on a batch of timers that expire takes minutes.
+const VERY_MANY: usize = 100_000;
+
 /// From here on a batch of cancelled timers takes minutes.
 const MANY: usize = 20_000;
 
@@ -38,6 +41,7 @@ pub(crate) fn offer(work: &Work) -> Offer {
         "timer-add" if work.n > MANY => {
             Err("it looks through all timers to cancel one, for the next batch")
         }
+        "timer-expire" if work.n > VERY_MANY => Err("a batch of so many takes minutes"),
         name if name.starts_with("timer-") => Ok(timers(work)),
         _ => Err(NO_SUCH),
     }
