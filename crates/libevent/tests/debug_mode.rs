@@ -49,12 +49,15 @@ fn finalize(events: &Loop) {
         unsafe { event_free(event) };
     }
     let (event, _) = Ev::noting(events, -1, READ);
-    // SAFETY: the base is one, and the events are of it.
-    unsafe {
-        let new = event_new(events.base(), -1, 0, None, std::ptr::null_mut());
-        assert_eq!(event_finalize(0, &*new, Some(free)), 0);
-        assert_eq!(event_finalize(0, event.event(), Some(nothing)), 0);
-    }
+    // SAFETY: the base is one.
+    let new = unsafe { event_new(events.base(), -1, 0, None, std::ptr::null_mut()) };
+    // SAFETY: the event was just made.
+    let new = unsafe { &*new };
+    // SAFETY: nobody uses the event any more but its finalizer.
+    assert_eq!(unsafe { event_finalize(0, new, Some(free)) }, 0);
+    // SAFETY: the event is one.
+    let finalized = unsafe { event_finalize(0, event.event(), Some(nothing)) };
+    assert_eq!(finalized, 0);
     assert_eq!(events.run(0), 1);
     event.del();
 }
