@@ -75,16 +75,17 @@
 //! | [`Timers::rearm`] out of a lane | `O(log n)` | when the heap is full |
 //! | [`Timers::rearm_in_lane`] | `O(1)`; `O(log n)` if it was in no lane or is alone in one | when the heap is full |
 //! | [`Timers::look_again_ns`] | `O(1)` | no |
-//! | [`Timers::peek`], [`Timers::peek_due`] | `O(1)`; `O(log n)` for each timer to be put back | no |
-//! | [`Timers::pop_due`] | `O(1)` if nothing is due, else `O(log n)`; the same to put back | no |
+//! | [`Timers::peek`] | `O(1)`; `O(log n)` for each timer to be put back | no |
+//! | [`Timers::peek_due`] | the same; `O(n)` now and then, where much is due together | for as much, until so much was once |
+//! | [`Timers::pop_due`] | `O(1)` if nothing is due, else `O(log n)`; the same to put back | as `peek_due` |
 //! | [`Timers::lane`] | `O(log l)` | the first time for each duration |
 //! | [`Timers::get`], [`Timers::deadline`], [`Timers::len`] | `O(1)` | no |
 //!
 //! The costs of [`Deadlines`] are the same under other names.
 //!
 //! A timer takes its value and 8 to 16 bytes in the table of slots, 20 bytes more for its key and place, 16 in
-//! the heap if it is not in a lane, and 8 for its links in lanes where there are any. Each
-//! of these lies in an array that doubles when it is full.
+//! the heap if it is not in a lane, and 8 for its links in lanes where there are any; 16 while it is due together
+//! with much else. Each of these lies in an array that doubles when it is full.
 //!
 //! Giving memory back after a burst is paid for by the removals of the burst: `O(1)` each on average,
 //! with one that moves what is left now and then, as growing does.
