@@ -11,6 +11,7 @@
 //! | `epoll_ctl` | any other | reported as `ERROR` with it; nothing is held; all other changes are made |
 //! | `epoll_wait`, `epoll_pwait2` | `EINTR` | nothing was reported |
 //! | `epoll_pwait2` | `ENOSYS`, `EPERM` | `epoll_wait` from now on |
+//! | `epoll_pwait` | `ENOSYS`, `EPERM` | `epoll_wait` this time |
 //! | `epoll_wait`, `epoll_pwait2` | any other | an error that names it; what is ready is reported later |
 //!
 //! `src/apply/tests.rs` has every sequence of refusals of one change, `src/wait/tests.rs` a refusal at
@@ -69,6 +70,27 @@ fn a_kernel_without_pwait2_is_waited_on_in_milliseconds() {
 #[test]
 fn a_sandbox_without_pwait2_is_waited_on_in_milliseconds() {
     waits(libc::SYS_epoll_pwait2, libc::EPERM, SHORT);
+}
+
+/// Elsewhere the C library has no older call to make.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_wait_whose_call_is_refused_is_made_by_the_older_one() {
+    for errno in [libc::ENOSYS, libc::EPERM] {
+        let waiting = thread::spawn(move || {
+            let mut epoll = Epoll::new().unwrap();
+            let file = ready();
+            let (fd, both) = (file.as_raw_fd(), Interest::READ | Interest::WRITE);
+            epoll.add(fd, token(1), both, Trigger::Level).unwrap();
+            refuse(libc::SYS_epoll_pwait, errno);
+            for timeout in [Some(Duration::ZERO), None] {
+                let mut reports = Vec::new();
+                epoll.wait(&[], timeout, &mut reports).unwrap();
+                assert_eq!(reports.len(), 1);
+            }
+        });
+        waiting.join().unwrap();
+    }
 }
 
 #[test]
