@@ -104,10 +104,12 @@ impl<T> Core<T> {
             event.state.insert(State::NEWS);
             self.active.activate(&mut self.events, slot, Ready::SIGNAL);
         }
+        self.active.note_most();
     }
 
     pub(crate) fn make_active(&mut self, slot: u32, ready: Ready) {
         self.active.activate(&mut self.events, slot, ready);
+        self.active.note_most();
     }
 }
 

@@ -3,7 +3,6 @@
 //! A queue is a list through the events themselves, so an event is taken out of the middle in
 //! `O(1)` and nothing is allocated. A set of 256 bits tells which queues are not empty.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use core::iter;
@@ -14,8 +13,7 @@ use crate::event::{Event, Priority, State};
 use crate::slab::{NONE, Slab};
 use crate::verify::ensure;
 
-/// First in, first out.
-/// `tail` means nothing while it is empty.
+/// First in, first out. Of an empty one both ends are [`NONE`].
 #[derive(Clone, Copy, Debug)]
 struct Queue {
     head: u32,
@@ -34,14 +32,18 @@ impl Queue {
         let event = &mut events[slot];
         event.prev = self.tail;
         event.next = NONE;
-        let was_empty = self.head == NONE;
-        if was_empty {
-            self.head = slot;
-        } else {
-            events[self.tail].next = slot;
-        }
+        let last = events.at_or_none_mut(self.tail);
         self.tail = slot;
-        was_empty
+        match last {
+            Some(last) => {
+                last.next = slot;
+                false
+            }
+            None => {
+                self.head = slot;
+                true
+            }
+        }
     }
 
     #[inline]
@@ -53,7 +55,8 @@ impl Queue {
             events[prev].next = next;
         }
         if self.tail == slot {
-            self.tail = prev;
+            // Of the first, `prev` means nothing.
+            self.tail = if self.head == NONE { NONE } else { prev };
         } else {
             events[next].prev = prev;
         }
@@ -80,7 +83,7 @@ impl Queue {
             )?;
             (before, slot, len) = (slot, event.next, len + 1);
         }
-        ensure(len == 0 || self.tail == before, || {
+        ensure(self.tail == before, || {
             format!("event {before} is last in its queue, and not its tail")
         })?;
         Ok(len)
@@ -119,14 +122,14 @@ impl From<Priority> for Level {
 /// Active events by priority. Every operation is `O(1)`.
 #[derive(Debug)]
 pub(crate) struct ActiveQueues {
-    queues: Box<[Queue; LEVELS]>,
+    queues: [Queue; LEVELS],
     /// Bit `p % 64` of word `p / 64`: the queue of priority `p` is not empty.
     occupied: [u64; LEVELS / 64],
     /// The most urgent level whose queue is not empty.
     most_urgent: Level,
     later: Queue,
     len: usize,
-    /// The greatest `len` there was.
+    /// The greatest `len` there was when it was [noted](ActiveQueues::note_most).
     most: usize,
 }
 
@@ -136,7 +139,7 @@ const LEVELS: usize = 256;
 impl ActiveQueues {
     pub(crate) fn new() -> Self {
         Self {
-            queues: Box::new([Queue::EMPTY; LEVELS]),
+            queues: [Queue::EMPTY; LEVELS],
             occupied: [0; LEVELS / 64],
             most_urgent: Level::NONE,
             later: Queue::EMPTY,
@@ -153,7 +156,18 @@ impl ActiveQueues {
 
     /// The greatest [`ActiveQueues::len`] since [`ActiveQueues::reset_most`].
     pub(crate) const fn most(&self) -> usize {
-        self.most
+        if self.len > self.most {
+            self.len
+        } else {
+            self.most
+        }
+    }
+
+    /// Notes how many events are active, if it is more than ever. To be called when some have become
+    /// active, before one is taken out: not for each report.
+    #[inline]
+    pub(crate) const fn note_most(&mut self) {
+        self.most = self.most();
     }
 
     pub(crate) const fn reset_most(&mut self) {
@@ -218,9 +232,6 @@ impl ActiveQueues {
             self.occupy(priority);
         }
         self.len += 1;
-        if self.len > self.most {
-            self.most = self.len;
-        }
     }
 
     /// Puts an event that is in no queue at the end of the later queue.
@@ -235,13 +246,14 @@ impl ActiveQueues {
     pub(crate) fn unlink<T>(&mut self, events: &mut Slab<T>, slot: u32) {
         let state = events[slot].state;
         if state.contains(State::ACTIVE) {
+            self.note_most();
             let priority = events[slot].priority;
             let queue = &mut self.queues[usize::from(priority.0)];
             queue.unlink(events, slot);
+            self.len -= 1;
             if queue.head == NONE {
                 self.vacate(priority);
             }
-            self.len -= 1;
         } else if state.contains(State::LATER) {
             self.later.unlink(events, slot);
         }
@@ -260,10 +272,11 @@ impl ActiveQueues {
         let event = &mut events[slot];
         event.state.remove(State::ACTIVE);
         queue.head = event.next;
+        self.len -= 1;
         if queue.head == NONE {
+            queue.tail = NONE;
             self.vacate(priority);
         }
-        self.len -= 1;
         (slot, event)
     }
 
@@ -275,13 +288,13 @@ impl ActiveQueues {
         self.most_urgent = self.most_urgent.min(priority.into());
     }
 
-    /// The queue of this priority has become empty, whose event is counted still.
+    /// The queue of this priority has become empty.
     #[inline]
     fn vacate(&mut self, priority: Priority) {
         let level = usize::from(priority.0);
         self.occupied[level / 64] &= !(1 << (level % 64));
         self.most_urgent = match self.len {
-            1 => Level::NONE,
+            0 => Level::NONE,
             _ => self.first_occupied(),
         };
     }
@@ -326,10 +339,10 @@ impl ActiveQueues {
                 .filter(|(_, event)| event.state.contains(state));
             is_queued.count()
         };
-        let is_counted = active == self.len && active <= self.most;
-        ensure(is_counted && active == queued(State::ACTIVE), || {
-            format!("{active} active events are in a queue")
-        })?;
+        ensure(
+            active == self.len && active == queued(State::ACTIVE),
+            || format!("{active} active events are in a queue"),
+        )?;
         ensure(later == queued(State::LATER), || {
             format!("{later} events are in the later queue")
         })

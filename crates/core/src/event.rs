@@ -174,8 +174,8 @@ impl State {
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Event<T> {
-    /// Which use of its slot it is, as in its handle. `None`: the slot has had them all.
-    pub(crate) generation: Option<NonZeroU32>,
+    /// Which use of its slot it is, as in its handle; of a free slot, which it will be.
+    pub(crate) generation: NonZeroU32,
     pub(crate) state: State,
     /// Why it is active: what its callback will be told.
     pub(crate) ready: Ready,
@@ -193,14 +193,14 @@ pub(crate) struct Event<T> {
     timeout_ns: u64,
     /// How often its callback was run.
     pub(crate) runs: u64,
-    /// The front's; away while the front runs the callback.
+    /// The front's. A free slot has none.
     pub(crate) payload: Option<T>,
 }
 
 impl<T> Event<T> {
     pub(crate) fn new(generation: NonZeroU32, spec: Spec, payload: T) -> Self {
         Self {
-            generation: Some(generation),
+            generation,
             state: State::of(&spec),
             ready: Ready::empty(),
             priority: spec.priority,
@@ -222,8 +222,18 @@ impl<T> Event<T> {
     pub(crate) const fn id(&self, slot: u32) -> EventId {
         EventId {
             slot,
-            generation: self.generation.expect("an event has one"),
+            generation: self.generation,
         }
+    }
+
+    /// A clone of its payload.
+    #[inline]
+    pub(crate) fn shared_payload(&self) -> T
+    where
+        T: Clone,
+    {
+        let payload = self.payload.clone();
+        payload.expect("an event that is not freed has one")
     }
 
     /// Its timeout in nanoseconds, whether it runs or not.
@@ -306,6 +316,14 @@ impl<T> Event<T> {
         self.state.remove(State::NEWS);
         self.set_count(0);
         self.take_errno();
+    }
+
+    /// Whether nothing is to be done when its callback is about to run, but to run it: it is persistent,
+    /// has no timeout that runs and no news, and counts.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        let sort = State::PERSISTENT | State::TIMED | State::NEWS | State::INTERNAL;
+        self.state & sort == State::PERSISTENT
     }
 
     /// Whether a loop goes on running for it while it is pending.

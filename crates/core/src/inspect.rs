@@ -101,10 +101,16 @@ impl<T> Core<T> {
             .map(|(id, event)| self.describe(id, event))
     }
 
-    /// The payload of an event; `None` if it was freed or the payload is away.
+    /// The payload of an event; `None` if it was freed.
     #[must_use]
     pub fn payload(&self, id: EventId) -> Option<&T> {
         self.events.get(id)?.payload.as_ref()
+    }
+
+    /// The payload of an event, to change it; `None` if it was freed. A callback that runs has a clone of
+    /// what it was.
+    pub fn payload_mut(&mut self, id: EventId) -> Option<&mut T> {
+        self.events.get_mut(id)?.payload.as_mut()
     }
 
     /// How many events have not been freed.

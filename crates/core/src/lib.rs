@@ -82,7 +82,7 @@
 //!         Step::Wait(_) => core.waited(),
 //!         Step::Run(activation) => {
 //!             assert_eq!((activation.id, activation.ready), (id, Ready::READ));
-//!             let _ = core.finish(id, None);
+//!             let _ = core.finish();
 //!         }
 //!         Step::Done(outcome) => break assert_eq!(outcome, Outcome::Done),
 //!     }
@@ -101,6 +101,7 @@ mod fd_map;
 mod inspect;
 mod life;
 mod limits;
+mod news;
 mod report;
 mod run;
 mod slab;
@@ -129,6 +130,7 @@ pub use crate::error::{AddError, InsertError, NoSuchEvent, Reentrant};
 pub use crate::event::{Kind, Ownership, Priority, Spec};
 pub use crate::inspect::{EventInfo, Standing};
 pub use crate::life::{Demand, Leaving, Release};
+pub use crate::news::News;
 pub use crate::run::{Limits, Mode, Outcome};
 pub use crate::slab::EventId;
 pub use crate::stats::{LATE, Peak, Peaks, Stats};
@@ -184,6 +186,10 @@ pub struct Core<T> {
     deferred: u32,
     coming_wait: Option<Duration>,
     running: Option<EventId>,
+    /// What its callback is told beside readiness.
+    news: News,
+    /// Its callback was told news, or it is one-shot: then there is more to do when that is over.
+    settles: bool,
     now_ns: u64,
     /// The time was set in this turn.
     now_is_of_turn: bool,
@@ -226,6 +232,8 @@ impl<T> Core<T> {
             deferred: 0,
             coming_wait: None,
             running: None,
+            news: News::NONE,
+            settles: false,
             now_ns: 0,
             now_is_of_turn: false,
             now_is_fresh: false,

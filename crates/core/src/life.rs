@@ -47,7 +47,7 @@ pub enum Release {
 pub struct Leaving<T> {
     /// To be done before the payload is dropped.
     pub release: Option<Release>,
-    /// What the event carried, if it was freed (and the payload was not away).
+    /// What the event carried, if it was freed.
     pub payload: Option<T>,
 }
 

@@ -86,19 +86,30 @@ impl<T> Core<T> {
     /// makes the kernel forget the file descriptor.
     #[inline]
     pub fn report(&mut self, token: Token, ready: Ready) {
-        let Some(mut slot) = self.fds.reported(token) else {
+        let Some(slot) = self.fds.reported(token) else {
             self.stats.ghosts += 1;
             return;
         };
-        if slot == NONE {
+        let Some(event) = self.events.at_or_none(slot) else {
             self.stats.quenched += 1;
             self.fds.quench(&self.events, token);
             return;
+        };
+        let (told, next) = (event.told_of(ready), event.next_on_fd());
+        if !told.is_empty() {
+            self.active.activate(&mut self.events, slot, told);
         }
-        while slot != NONE {
-            let event = &self.events[slot];
-            let next = event.next_on_fd();
-            let told = event.told_of(ready);
+        // Mostly it is the only one.
+        if next != NONE {
+            self.report_from(next, ready);
+        }
+    }
+
+    /// Tells an event what was reported for its file descriptor, and those behind it in the list there.
+    #[inline(never)]
+    fn report_from(&mut self, mut slot: u32, ready: Ready) {
+        while let Some(event) = self.events.at_or_none(slot) {
+            let (told, next) = (event.told_of(ready), event.next_on_fd());
             if !told.is_empty() {
                 self.active.activate(&mut self.events, slot, told);
             }
@@ -123,36 +134,27 @@ impl<T> Core<T> {
         self.activate_signal(signal, count);
     }
 
-    /// The payload of an event, to run its callback; `None` if it was freed or the payload is away.
-    /// What is needed while the callback runs can be taken out, and the rest be left.
-    pub fn payload_mut(&mut self, id: EventId) -> Option<&mut T> {
-        self.events.get_mut(id)?.payload.as_mut()
-    }
-
-    /// Takes the payload of an event, to run its callback.
-    pub fn take(&mut self, id: EventId) -> Option<T> {
-        self.events.get_mut(id)?.payload.take()
-    }
-
-    /// Answers [`Step::Run`]: the callback is over. Gives its payload back, unless that was not
-    /// taken.
+    /// Answers [`Step::Run`]: the callback is over, also if it panicked.
     ///
-    /// What is returned, if anything, is to be done and dropped: the payload, if the event is over
-    /// or was removed by its own callback.
+    /// What is returned, if anything, is to be done and dropped: a one-shot that was not added again is
+    /// over. (What the callback itself has removed was given back to it.)
     #[inline]
-    pub fn finish(&mut self, id: EventId, payload: Option<T>) -> Option<Leaving<T>> {
-        self.running = None;
+    pub fn finish(&mut self) -> Option<Leaving<T>> {
         // The callback took its time, also after it may have asked for the time.
         self.now_is_fresh = false;
-        let Some(event) = self.events.get_mut(id) else {
-            return Some(Leaving {
-                release: None,
-                payload,
-            });
-        };
-        if payload.is_some() {
-            event.payload = payload;
+        if self.settles {
+            return self.settle();
         }
+        self.running = None;
+        None
+    }
+
+    /// The callback of a one-shot is over, or one that was told news.
+    #[inline]
+    fn settle(&mut self) -> Option<Leaving<T>> {
+        self.forget_news();
+        let id = self.running.take()?;
+        let event = self.events.get(id)?;
         if event.state.intersects(State::PERSISTENT | State::PENDING) {
             return None;
         }

@@ -43,11 +43,11 @@ impl EventId {
     )]
     pub const fn from_bits(bits: u64) -> Option<Self> {
         match NonZeroU32::new((bits >> 32) as u32) {
+            None | Some(RETIRED) => None,
             Some(generation) => Some(Self {
                 slot: bits as u32,
                 generation,
             }),
-            None => None,
         }
     }
 }
@@ -55,7 +55,7 @@ impl EventId {
 /// Events named by [`EventId`]. `O(1)` each; a freed slot is used again before a new one is made.
 ///
 /// A free slot holds what is left of its last event, under a generation that no handle has yet, or
-/// under none. So a handle is good if its generation is that of the slot.
+/// never will have. So a handle is good if its generation is that of the slot.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     events: Vec<Event<T>>,
@@ -63,6 +63,9 @@ pub(crate) struct Slab<T> {
     free: u32,
     len: usize,
 }
+
+/// The generation of a slot that has had all others.
+const RETIRED: NonZeroU32 = NonZeroU32::MAX;
 
 /// No slot. A slab never grows that far.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -98,7 +101,7 @@ impl<T> Slab<T> {
         let slot = self.free;
         let event = &mut self.events[slot as usize];
         self.free = event.next;
-        let generation = event.generation.expect("a slot in the free list has one");
+        let generation = event.generation;
         *event = Event::new(generation, spec, payload);
         EventId { slot, generation }
     }
@@ -109,9 +112,9 @@ impl<T> Slab<T> {
         let event = self.get_mut(id)?;
         let payload = event.payload.take();
         event.state = State::FREE;
-        // A slot whose generation comes round stays out of the free list, for good.
-        event.generation = id.generation.checked_add(1);
-        if event.generation.is_some() {
+        // A slot that has had all generations stays out of the free list, for good.
+        event.generation = id.generation.saturating_add(1);
+        if event.generation != RETIRED {
             event.next = free;
             self.free = id.slot;
         }
@@ -122,13 +125,13 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn get(&self, id: EventId) -> Option<&Event<T>> {
         let event = self.events.get(id.slot as usize)?;
-        (event.generation == Some(id.generation)).then_some(event)
+        (event.generation == id.generation).then_some(event)
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: EventId) -> Option<&mut Event<T>> {
         let event = self.events.get_mut(id.slot as usize)?;
-        (event.generation == Some(id.generation)).then_some(event)
+        (event.generation == id.generation).then_some(event)
     }
 
     /// The event in `slot`, if it is in use.
@@ -141,6 +144,12 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn at_or_none(&self, slot: u32) -> Option<&Event<T>> {
         self.events.get(slot as usize)
+    }
+
+    /// As [`Slab::at_or_none`], to change it.
+    #[inline]
+    pub(crate) fn at_or_none_mut(&mut self, slot: u32) -> Option<&mut Event<T>> {
+        self.events.get_mut(slot as usize)
     }
 
     /// Says what is wrong unless the events are counted, and the free list holds free slots only, each
@@ -159,7 +168,7 @@ impl<T> Slab<T> {
             };
             listed += 1;
             // Retired slots are free and on no list.
-            ensure(listed <= free && event.generation.is_some(), || {
+            ensure(listed <= free && event.generation != RETIRED, || {
                 "the free list comes round, or has a retired slot".into()
             })?;
             slot = event.next;
@@ -227,11 +236,12 @@ mod tests {
 
     #[test]
     fn slot_with_its_last_generation_is_retired() {
+        const LAST: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).unwrap();
         let mut slab = Slab::new();
         let first = insert(&mut slab, 1);
-        slab.events[0].generation = Some(NonZeroU32::MAX);
+        slab.events[0].generation = LAST;
         let last = EventId {
-            generation: NonZeroU32::MAX,
+            generation: LAST,
             ..first
         };
         assert_eq!(slab.remove(last), Some(1));
@@ -247,6 +257,7 @@ mod tests {
         let id = insert(&mut slab, ());
         assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
         assert_eq!(EventId::from_bits(7), None);
+        assert_eq!(EventId::from_bits(u64::MAX), None);
     }
 
     #[test]
@@ -256,7 +267,7 @@ mod tests {
             |slab| slab.free = 0,
             |slab| slab.free = 9,
             |slab| slab.events[1].next = 1,
-            |slab| slab.events[1].generation = None,
+            |slab| slab.events[1].generation = RETIRED,
         ];
         for break_it in faults {
             let mut slab = Slab::new();

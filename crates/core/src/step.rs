@@ -18,33 +18,29 @@ use crate::slab::EventId;
 /// What the front is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Step {
+pub enum Step<T> {
     /// Tell the kernel [`Core::changes`] and wait for this long (`None`: for ever). Then say so
     /// by [`Core::waited`], and what was learnt by [`Core::report`], [`Core::refuse`] and
     /// [`Core::catch`].
     Wait(Option<Duration>),
-    /// Run the callback of an event: [`Core::take`] its payload, and give it back by
-    /// [`Core::finish`].
-    Run(Activation),
+    /// Run the callback of an event, and say so by [`Core::finish`].
+    Run(Activation<T>),
     /// The run is over.
     Done(Outcome),
 }
 
 /// An event whose callback is to run, and why.
+///
+/// There may be [`Core::news`] as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Activation {
+pub struct Activation<T> {
     /// The event.
     pub id: EventId,
     /// All that happened since its callback ran last.
     pub ready: Ready,
-    /// How often its signal was caught since. No more than 1 if its callback runs for
-    /// [each](crate::Spec::each) delivery.
-    pub count: u64,
-    /// Deliveries for which its callback is still to run, each in its turn: it is active for them
-    /// already.
-    pub left: u64,
-    /// Where the kernel refused a change of interest in its file descriptor: why. Else 0.
-    pub errno: i32,
+    /// A clone of what is attached to it: there for as long as the callback runs, whatever that does to
+    /// its event.
+    pub payload: T,
 }
 
 /// Where in the turn the loop is.
@@ -94,6 +90,7 @@ impl<T> Core<T> {
         self.phase = Phase::Idle;
         self.cleared = Level::NEVER;
         self.requests.rescan = false;
+        self.forget_news();
         if let Some(id) = self.running.take()
             && let Some(event) = self.events.get(id)
             && event.state.contains(State::LINGERING)
@@ -101,7 +98,9 @@ impl<T> Core<T> {
             self.withdraw(id.slot);
         }
     }
+}
 
+impl<T: Clone> Core<T> {
     /// Does the next part of the turn, up to where the front is needed.
     ///
     /// `now` is asked for the time, in nanoseconds since an origin of the clock's choosing: once before
@@ -112,7 +111,7 @@ impl<T> Core<T> {
     ///
     /// In debug builds if the front has not done what the step before asked for.
     #[inline]
-    pub fn step(&mut self, now: impl FnMut() -> u64) -> Step {
+    pub fn step(&mut self, now: impl FnMut() -> u64) -> Step<T> {
         // It is never cleared for no level.
         if self.cleared == self.active.most_urgent() {
             // Mostly so while a turn dispatches.
@@ -124,7 +123,7 @@ impl<T> Core<T> {
 
     /// The turn, from where it is to where the front is needed.
     #[inline(never)]
-    fn turn(&mut self, mut now: impl FnMut() -> u64) -> Step {
+    fn turn(&mut self, mut now: impl FnMut() -> u64) -> Step<T> {
         loop {
             match self.phase {
                 Phase::Idle => return Step::Done(Outcome::Break),
@@ -161,6 +160,7 @@ impl<T> Core<T> {
                         let now_ns = self.fresh_ns(&mut now);
                         self.expire(now_ns);
                     }
+                    self.active.note_most();
                     self.began = None;
                     // A watcher need not ask for what is done anyway.
                     self.requests.rescan = false;
@@ -176,20 +176,9 @@ impl<T> Core<T> {
         }
     }
 
-    /// Item 5 of the turn.
-    fn wait(&mut self, now: impl FnMut() -> u64) -> Step {
-        let timeout = self.timeout(now);
-        self.fds.prune();
-        self.now_is_fresh = false;
-        self.now_is_of_turn = false;
-        self.stats.waits += 1;
-        self.phase = Phase::Waiting;
-        Step::Wait(timeout)
-    }
-
     /// Item 9 and 10 of the turn; `None` if the next turn begins.
     #[inline]
-    fn dispatch(&mut self, now: impl FnMut() -> u64) -> Option<Step> {
+    fn dispatch(&mut self, now: impl FnMut() -> u64) -> Option<Step<T>> {
         match self.next(now) {
             Next::Run(level) => return Some(self.run_first(level)),
             // It does not decide which level the turn is for.
@@ -206,6 +195,87 @@ impl<T> Core<T> {
         self.phase = Phase::Top;
         self.cleared = Level::NEVER;
         None
+    }
+
+    /// Hands a watcher to the front.
+    fn run_watcher(&mut self, slot: u32) -> Step<T> {
+        let event = &mut self.events[slot];
+        event.runs += 1;
+        let id = event.id(slot);
+        let payload = event.shared_payload();
+        if !event.state.contains(State::PERSISTENT) {
+            self.linger(slot);
+            self.settles = true;
+        }
+        self.running = Some(id);
+        Step::Run(Activation {
+            id,
+            ready: Ready::empty(),
+            payload,
+        })
+    }
+
+    /// Runs an event of this level, and clears the level, if nothing is to be asked between its events.
+    fn run_first(&mut self, level: Priority) -> Step<T> {
+        let activation = self.run(level);
+        let event = &self.events[activation.id.slot];
+        // Internal events do not decide which level a turn is for.
+        if !event.state.contains(State::INTERNAL) {
+            if !self.mode.runs_all_levels() {
+                self.level = Some(level);
+            }
+            if !self.is_limited {
+                self.cleared = level.into();
+            }
+        }
+        Step::Run(activation)
+    }
+
+    /// Takes the first event from the queue of this level and hands it to the front.
+    #[inline]
+    fn run(&mut self, level: Priority) -> Activation<T> {
+        let (slot, event) = self.active.pop(&mut self.events, level);
+        let id = event.id(slot);
+        let ready = core::mem::replace(&mut event.ready, Ready::empty());
+        event.runs += 1;
+        self.running = Some(id);
+        self.ran.count(ready);
+        if event.is_plain() {
+            let payload = event.shared_payload();
+            return Activation { id, ready, payload };
+        }
+        self.begin_run(slot, ready);
+        let payload = self.events[slot].shared_payload();
+        Activation { id, ready, payload }
+    }
+}
+
+impl<T> Core<T> {
+    /// What else is to be done where the callback of an event is about to run, if it is not
+    /// [plain](crate::event::Event::is_plain).
+    #[inline]
+    fn begin_run(&mut self, slot: u32, ready: Ready) {
+        let state = self.events[slot].state;
+        if !state.contains(State::PERSISTENT) {
+            self.linger(slot);
+            self.settles = true;
+        } else if state.contains(State::TIMED) && !ready.contains(Ready::TIMEOUT) {
+            self.rearm_idle(slot);
+        }
+        if state.intersects(State::NEWS | State::INTERNAL) {
+            self.take_news(slot, ready);
+        }
+    }
+
+    /// Item 5 of the turn.
+    fn wait(&mut self, now: impl FnMut() -> u64) -> Step<T> {
+        let timeout = self.timeout(now);
+        self.fds.prune();
+        self.now_is_fresh = false;
+        self.now_is_of_turn = false;
+        self.stats.waits += 1;
+        self.phase = Phase::Waiting;
+        Step::Wait(timeout)
     }
 
     /// Whether to leave before the wait, after the prepare watchers. (After an exit the turn is gone
@@ -227,7 +297,7 @@ impl<T> Core<T> {
         }
     }
 
-    fn done(&mut self, outcome: Outcome) -> Step {
+    fn done(&mut self, outcome: Outcome) -> Step<T> {
         let outcome = match outcome {
             Outcome::Done if self.requests.exit => Outcome::Exit,
             outcome => outcome,
@@ -308,103 +378,6 @@ impl<T> Core<T> {
             Mode::UntilEmpty | Mode::StayOnEmpty => false,
         }
     }
-
-    /// Hands a watcher to the front.
-    fn run_watcher(&mut self, slot: u32) -> Step {
-        let event = &mut self.events[slot];
-        event.runs += 1;
-        let id = event.id(slot);
-        if !event.state.contains(State::PERSISTENT) {
-            self.linger(slot);
-        }
-        self.running = Some(id);
-        Step::Run(Activation {
-            id,
-            ready: Ready::empty(),
-            count: 0,
-            left: 0,
-            errno: 0,
-        })
-    }
-
-    /// Runs an event of this level, and clears the level, if nothing is to be asked between its events.
-    fn run_first(&mut self, level: Priority) -> Step {
-        let activation = self.run(level);
-        let event = &self.events[activation.id.slot];
-        // Internal events do not decide which level a turn is for.
-        if !event.state.contains(State::INTERNAL) {
-            if !self.mode.runs_all_levels() {
-                self.level = Some(level);
-            }
-            if !self.is_limited {
-                self.cleared = level.into();
-            }
-        }
-        Step::Run(activation)
-    }
-
-    /// Takes the first event from the queue of this level and hands it to the front.
-    #[inline]
-    fn run(&mut self, level: Priority) -> Activation {
-        let (slot, event) = self.active.pop(&mut self.events, level);
-        let id = event.id(slot);
-        let ready = core::mem::replace(&mut event.ready, Ready::empty());
-        event.runs += 1;
-        let state = event.state;
-        self.running = Some(id);
-        self.ran.count(ready);
-        let mut news = News::default();
-        let sort = state & (State::PERSISTENT | State::TIMED | State::NEWS | State::INTERNAL);
-        if sort != State::PERSISTENT {
-            if !state.contains(State::PERSISTENT) {
-                self.linger(slot);
-            } else if sort.contains(State::TIMED) && !ready.contains(Ready::TIMEOUT) {
-                self.rearm_idle(slot);
-            }
-            if sort.intersects(State::NEWS | State::INTERNAL) {
-                news = self.take_news(slot, ready);
-            }
-        }
-        Activation {
-            id,
-            ready,
-            count: news.count,
-            left: news.left,
-            errno: news.errno,
-        }
-    }
-
-    /// For an event that is told more than readiness, or that does not count.
-    fn take_news(&mut self, slot: u32, ready: Ready) -> News {
-        let event = &mut self.events[slot];
-        if event.state.contains(State::INTERNAL) {
-            self.ran.take_back(ready);
-        }
-        let errno = event.take_errno();
-        let deliveries = event.count();
-        let count = if event.state.contains(State::EACH) {
-            deliveries.min(1)
-        } else {
-            deliveries
-        };
-        let left = deliveries - count;
-        event.set_count(left);
-        event.state.remove(State::NEWS);
-        if left > 0 {
-            // As if the others came now. The callback may still delete them.
-            event.state.insert(State::NEWS);
-            self.make_active(slot, Ready::SIGNAL);
-        }
-        News { count, left, errno }
-    }
-}
-
-/// What an [`Activation`] tells beside readiness.
-#[derive(Default)]
-struct News {
-    count: u64,
-    left: u64,
-    errno: i32,
 }
 
 /// See [`Core::next`].

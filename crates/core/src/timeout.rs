@@ -154,7 +154,7 @@ impl<T> Core<T> {
                     self.timers.remove(slot);
                 }
             }
-            self.make_active(slot, Ready::TIMEOUT);
+            self.active.activate(&mut self.events, slot, Ready::TIMEOUT);
         }
     }
 }

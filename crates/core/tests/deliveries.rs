@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failing test is the report")]
 
 use evloop_changelist::Ready;
-use evloop_core::{Activation, Core, Demand, EventId, Kind, Mode, Priority, Release, Spec, Step};
+use evloop_core::{
+    Activation, Core, Demand, EventId, Kind, Mode, News, Priority, Release, Spec, Step,
+};
 use evloop_signals::Signal;
 
 type Loop = Core<char>;
@@ -22,18 +24,18 @@ fn added(core: &mut Loop, name: char, spec: Spec) -> EventId {
 }
 
 /// Runs what is active, and says who ran, with how many deliveries and how many left: `a1+2`.
-fn look(core: &mut Loop, mut callback: impl FnMut(&mut Loop, &Activation)) -> Vec<String> {
+fn look(core: &mut Loop, mut callback: impl FnMut(&mut Loop, &Activation<char>)) -> Vec<String> {
     let mut seen = Vec::new();
     core.begin(Mode::NonBlocking).unwrap();
     loop {
         match core.step(|| 0) {
             Step::Wait(_) => core.waited(),
             Step::Run(activation) => {
-                let name = core.take(activation.id).unwrap();
-                let Activation { count, left, .. } = activation;
+                let name = activation.payload;
+                let News { count, left, .. } = core.news();
                 seen.push(format!("{name}{count}+{left}"));
                 callback(core, &activation);
-                let leaving = core.finish(activation.id, Some(name));
+                let leaving = core.finish();
                 if let Some(Release::Signal(signal)) = leaving.and_then(|leaving| leaving.release) {
                     seen.push(format!("no more {signal}"));
                 }
@@ -70,8 +72,8 @@ fn one_shot_runs_for_each_that_came_while_it_was_pending() {
     let mut core = Loop::new();
     let id = added(&mut core, 'a', each(false));
     core.catch(Signal::USR1, 3);
-    let seen = look(&mut core, |core, activation| {
-        if activation.left == 1 {
+    let seen = look(&mut core, |core, _| {
+        if core.news().left == 1 {
             // It is not pending any more.
             core.catch(Signal::USR1, 5);
         }
@@ -123,8 +125,8 @@ fn something_more_urgent_overtakes_between_two_deliveries() {
     urgent.priority = Priority::MOST_URGENT;
     let urgent = core.insert(urgent, 'u').unwrap();
     core.catch(Signal::USR1, 3);
-    let seen = look(&mut core, |core, activation| {
-        if activation.left == 2 {
+    let seen = look(&mut core, |core, _| {
+        if core.news().left == 2 {
             core.activate(urgent, Ready::READ).unwrap();
         }
     });

@@ -56,7 +56,7 @@ fn look(core: &mut Loop, now_ns: u64, mut ran: impl FnMut(&mut Loop, EventId)) {
             Step::Wait(_) => core.waited(),
             Step::Run(activation) => {
                 ran(core, activation.id);
-                drop(core.finish(activation.id, None));
+                drop(core.finish());
             }
             Step::Done(_) => {
                 core.check_invariants();

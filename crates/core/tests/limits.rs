@@ -45,12 +45,12 @@ fn callbacks(core: &mut Core<()>, mode: Mode, mut callback: impl FnMut(&mut Core
                 turns.push(0);
                 core.waited();
             }
-            Step::Run(activation) => {
+            Step::Run(_) => {
                 now_ns += 10;
                 *turns.last_mut().unwrap() += 1;
                 callback(core);
                 assert!(
-                    core.finish(activation.id, Some(()))
+                    core.finish()
                         .is_none_or(|leaving| leaving.release.is_none())
                 );
             }
@@ -123,7 +123,7 @@ fn clock_is_not_read_for_a_limit_of_callbacks_alone() {
     loop {
         match core.step(|| panic!("nobody needs the time")) {
             Step::Wait(_) => core.waited(),
-            Step::Run(activation) => drop(core.finish(activation.id, Some(()))),
+            Step::Run(_) => drop(core.finish()),
             Step::Done(outcome) => break assert_eq!(outcome, Outcome::Empty),
         }
     }
@@ -182,7 +182,7 @@ fn timer_added_by_a_prepare_watcher_shortens_the_wait() {
                         ..Spec::new(Kind::Plain)
                     },
                 );
-                let _ = core.finish(watcher, None);
+                let _ = core.finish();
             }
             Step::Wait(timeout) => break assert_eq!(timeout, millisecond),
             Step::Done(outcome) => panic!("{outcome:?}"),
@@ -215,9 +215,9 @@ fn callbacks_before_wait(core: &mut Core<()>) -> u32 {
                 waits += 1;
                 core.waited();
             }
-            Step::Run(activation) => {
+            Step::Run(_) => {
                 core.break_loop();
-                let _ = core.finish(activation.id, None);
+                let _ = core.finish();
             }
             Step::Done(outcome) => {
                 assert_eq!(outcome, Outcome::Break);

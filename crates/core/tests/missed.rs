@@ -11,7 +11,7 @@ fn next_after(core: &mut Core<()>, now_ns: u64) -> u64 {
     loop {
         match core.step(|| now_ns) {
             Step::Wait(_) => core.waited(),
-            Step::Run(activation) => assert_eq!(core.finish(activation.id, None), None),
+            Step::Run(_) => assert_eq!(core.finish(), None),
             Step::Done(_) => break,
         }
     }

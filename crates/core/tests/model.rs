@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use evloop_changelist::{Interest, Ready, Trigger};
 use evloop_core::{
-    Activation, Core, EventId, EventInfo, Kind, Limits, Mode, Outcome, Ownership, Priority, Spec,
-    Step,
+    Activation, Core, EventId, EventInfo, Kind, Limits, Mode, News, Outcome, Ownership, Priority,
+    Spec, Step,
 };
 use evloop_signals::Signal;
 use proptest::collection::vec;
@@ -194,13 +194,11 @@ impl Real {
                     self.take_posted();
                 }
                 Step::Run(Activation {
-                    id,
                     ready,
-                    count,
-                    left,
+                    payload: event,
                     ..
                 }) => {
-                    let event = self.core.take(id).unwrap();
+                    let News { count, left, .. } = self.core.news();
                     trace.push(Called {
                         event,
                         ready,
@@ -210,7 +208,7 @@ impl Real {
                     for op in script.next() {
                         self.apply(&op);
                     }
-                    let leaving = self.core.finish(id, Some(event));
+                    let leaving = self.core.finish();
                     self.kernel
                         .release(leaving.and_then(|leaving| leaving.release));
                 }

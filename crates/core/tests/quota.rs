@@ -44,14 +44,14 @@ fn trace(
                 core.waited();
             }
             Step::Run(activation) => {
-                let level = core.take(activation.id).unwrap();
+                let level = activation.payload;
                 trace.push(level.to_string());
                 callback(core, level);
                 ran += 1;
                 if ran == callbacks {
                     core.break_loop();
                 }
-                let _ = core.finish(activation.id, Some(level));
+                let _ = core.finish();
             }
             Step::Done(outcome) => {
                 assert_eq!(outcome, Outcome::Break);

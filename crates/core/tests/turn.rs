@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use evloop_changelist::{EpollOp, Interest, Op, Ready, Token, Trigger};
 use evloop_core::{
-    AddError, Core, Demand, EventId, InsertError, Kind, Mode, NoSuchEvent, Outcome, Ownership,
-    Priority, Reentrant, Release, Spec, Step,
+    AddError, Core, Demand, EventId, InsertError, Kind, Mode, News, NoSuchEvent, Outcome,
+    Ownership, Priority, Reentrant, Release, Spec, Step,
 };
 use evloop_signals::Signal;
 
@@ -51,7 +51,7 @@ fn persistent(kind: Kind) -> Spec {
 }
 
 /// What the front was asked for in a run, in order. Time stands still.
-fn steps(core: &mut Loop, mode: Mode, waited: impl FnMut(&mut Loop)) -> Vec<Step> {
+fn steps(core: &mut Loop, mode: Mode, waited: impl FnMut(&mut Loop)) -> Vec<Step<&'static str>> {
     steps_and_readings(core, mode, waited).0
 }
 
@@ -60,7 +60,7 @@ fn steps_and_readings(
     core: &mut Loop,
     mode: Mode,
     mut waited: impl FnMut(&mut Loop),
-) -> (Vec<Step>, Vec<usize>) {
+) -> (Vec<Step<&'static str>>, Vec<usize>) {
     let (mut steps, mut readings) = (Vec::new(), Vec::new());
     core.begin(mode).unwrap();
     loop {
@@ -76,7 +76,7 @@ fn steps_and_readings(
                 core.waited();
                 waited(core);
             }
-            Step::Run(activation) => drop(core.finish(activation.id, None)),
+            Step::Run(_) => drop(core.finish()),
             Step::Done(_) => return (steps, readings),
         }
     }
@@ -152,7 +152,7 @@ fn time_that_a_callback_asks_for_is_not_taken_for_that_of_the_wait() {
                 core.set_now(now_ns);
                 assert_eq!(core.now_ns(), Some(0));
                 now_ns = 400_000_000;
-                let _ = core.finish(callback, Some("event"));
+                let _ = core.finish();
             }
             Step::Done(outcome) => panic!("{outcome:?}"),
         }
@@ -182,7 +182,7 @@ fn timeout_that_is_moved_later_costs_one_turn_when_its_old_deadline_comes() {
                 now_ns += u64::try_from(passed.as_nanos()).unwrap();
                 core.waited();
             }
-            Step::Run(activation) => drop(core.finish(activation.id, Some("event"))),
+            Step::Run(_) => drop(core.finish()),
             Step::Done(_) => break,
         }
     }
@@ -206,7 +206,7 @@ fn clock_is_read_anew_in_the_next_run() {
 
 #[test]
 fn turn_does_not_wait_once_its_run_is_to_end() {
-    const LOOKS: Step = Step::Wait(Some(Duration::ZERO));
+    const LOOKS: Step<&str> = Step::Wait(Some(Duration::ZERO));
     // What was waited for has run, and the kernel is looked at again.
     let mut core = Loop::new();
     let id = added(&mut core, persistent(READ));
@@ -216,18 +216,18 @@ fn turn_does_not_wait_once_its_run_is_to_end() {
     core.waited();
     assert!(matches!(core.step(|| 0), Step::Run(_)));
     core.rescan();
-    assert_eq!(core.finish(id, None), None);
+    assert_eq!(core.finish(), None);
     assert_eq!(core.step(|| 0), LOOKS);
     core.abort();
 
     // An exit was asked for just before the wait.
     let mut core = Loop::new();
     added(&mut core, persistent(READ));
-    let watcher = added(&mut core, persistent(Kind::Prepare));
+    added(&mut core, persistent(Kind::Prepare));
     core.begin(Mode::UntilEmpty).unwrap();
     assert!(matches!(core.step(|| 0), Step::Run(_)));
     core.exit();
-    assert_eq!(core.finish(watcher, None), None);
+    assert_eq!(core.finish(), None);
     assert_eq!(core.step(|| 0), LOOKS);
 }
 
@@ -270,14 +270,22 @@ fn refused_change_reaches_every_event_with_its_errno() {
         added(&mut core, persistent(READ)),
         added(&mut core, persistent(READ)),
     ];
-    let seen = steps(&mut core, Mode::NonBlocking, |core| core.refuse(FIRST, 12));
-    let runs: Vec<_> = seen
-        .into_iter()
-        .filter_map(|step| match step {
-            Step::Run(activation) => Some((activation.id, activation.ready, activation.errno)),
-            _ => None,
-        })
-        .collect();
+    let mut runs = Vec::new();
+    core.begin(Mode::NonBlocking).unwrap();
+    loop {
+        match core.step(|| 0) {
+            Step::Wait(_) => {
+                core.waited();
+                core.refuse(FIRST, 12);
+            }
+            Step::Run(activation) => {
+                runs.push((activation.id, activation.ready, core.news().errno));
+                assert_eq!(core.finish(), None);
+                assert_eq!(core.news(), News::default(), "it is told once");
+            }
+            Step::Done(_) => break,
+        }
+    }
     assert_eq!(runs, ids.map(|id| (id, Ready::ERROR, 12)));
     // The kernel holds nothing now: the next add asks it anew, for what both want.
     let mut asked = None;
@@ -350,7 +358,7 @@ fn one_shot_that_runs_is_not_in_the_way_of_the_other_trigger() {
                     core.add(level, || 0, granted),
                     Err(AddError::MixedTrigger(4))
                 );
-                let _ = core.finish(level, Some("event"));
+                let _ = core.finish();
             }
             Step::Done(_) => break,
         }
@@ -425,7 +433,8 @@ fn payload_can_be_changed_where_it_is() {
     let mut core = Loop::new();
     let id = added(&mut core, persistent(READ));
     *core.payload_mut(id).unwrap() = "other";
-    assert_eq!(core.take(id), Some("other"));
+    assert_eq!(core.payload(id), Some(&"other"));
+    assert_eq!(core.remove(id).unwrap().payload, Some("other"));
     assert_eq!(core.payload_mut(id), None);
 }
 

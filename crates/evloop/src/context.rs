@@ -4,8 +4,6 @@ use std::io;
 
 use evloop_catcher::SignalInfo;
 use evloop_changelist::Ready;
-#[cfg(doc)]
-use evloop_core::Activation;
 use evloop_core::EventId;
 use evloop_signals::Signal;
 
@@ -24,10 +22,6 @@ pub struct Cx<'a, S> {
     pub events: &'a mut EventLoop<S>,
     pub(crate) id: EventId,
     pub(crate) ready: Ready,
-    /// Of its signal: [`Activation::count`], [`Activation::left`].
-    pub(crate) count: u64,
-    pub(crate) left: u64,
-    pub(crate) errno: i32,
 }
 
 impl<S> Cx<'_, S> {
@@ -50,7 +44,8 @@ impl<S> Cx<'_, S> {
     /// There is no counterpart: with its changelist, libevent writes a warning and forgets it.
     #[must_use]
     pub fn refusal(&self) -> Option<io::Error> {
-        (self.errno != 0).then(|| io::Error::from_raw_os_error(self.errno))
+        let errno = self.events.core.news().errno;
+        (errno != 0).then(|| io::Error::from_raw_os_error(errno))
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, Clock, Report, Source, WaitError, World};
 use evloop_catcher::{ForkStamp, SignalInfo};
-use evloop_changelist::Interest;
-use evloop_core::{Activation, Core, Limits, Mode, Outcome, Priority, Step};
+use evloop_changelist::{Interest, Ready};
+use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
 use evloop_epoll::MonotonicClock;
 use evloop_pipe::Waker;
 use evloop_signals::Signal;
@@ -48,7 +48,7 @@ pub struct EventLoop<S> {
     /// The events that other threads can activate.
     pub(crate) activators: Activators,
     /// What remotes have posted, if the loop has any.
-    pub(crate) inbox: Option<Inbox<S>>,
+    pub(crate) inbox: Option<Box<Inbox<S>>>,
     /// The process that the loop is of.
     pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
@@ -269,8 +269,9 @@ impl<S> EventLoop<S> {
             }
             run.0.take_break();
             let Self { core, clock, .. } = &mut *run.0;
-            let activation = match core.step(|| clock.now_ns()) {
-                Step::Run(activation) => activation,
+            // Taken apart at once: it stays in registers.
+            let (id, ready, record) = match core.step(|| clock.now_ns()) {
+                Step::Run(Activation { id, ready, payload }) => (id, ready, payload),
                 Step::Wait(timeout) => {
                     run.0.wait(timeout)?;
                     continue;
@@ -279,11 +280,11 @@ impl<S> EventLoop<S> {
                 Step::Done(_) => continue,
             };
             if run.0.is_measuring {
-                run.0.call_measured(activation, state);
+                run.0.call_measured(id, ready, record, state);
             } else {
-                run.0.call(activation, state);
+                run.0.call(id, ready, record, state);
             }
-            if let Some(leaving) = run.0.core.finish(activation.id, None) {
+            if let Some(leaving) = run.0.core.finish() {
                 run.0.let_go(leaving).map_err(RunError::Remove)?;
             }
         }
@@ -369,7 +370,8 @@ impl<S> EventLoop<S> {
     /// Passes on what the backend learnt.
     #[inline]
     pub(crate) fn take_reports(&mut self) {
-        for report in self.reports.drain(..) {
+        let reports = std::mem::take(&mut self.reports);
+        for report in &reports {
             if report.token.slot == INTERNAL.slot {
                 // Edge-triggered, an eventfd need never be read.
                 let is_edge = self.backend.capabilities().contains(Capabilities::EDGE);
@@ -382,6 +384,9 @@ impl<S> EventLoop<S> {
                 self.core.refuse(report.token, report.errno);
             }
         }
+        // Its room is for the next.
+        self.reports = reports;
+        self.reports.clear();
     }
 
     /// Waits, and leaves what came in `reports`.
@@ -420,28 +425,23 @@ impl<S> EventLoop<S> {
 
     /// Item 9: runs the callback of an event.
     #[inline]
-    fn call(&mut self, activation: Activation, state: &mut S) {
-        if let Some(record) = self.core.payload(activation.id).cloned() {
-            record.call(&mut Cx {
-                state,
-                events: self,
-                id: activation.id,
-                ready: activation.ready,
-                count: activation.count,
-                left: activation.left,
-                errno: activation.errno,
-            });
-        }
+    fn call(&mut self, id: EventId, ready: Ready, record: Shared<S>, state: &mut S) {
+        record.call(&mut Cx {
+            state,
+            events: self,
+            id,
+            ready,
+        });
     }
 
     /// As [`EventLoop::call`], and says how long it took, unless the callback panicked.
     #[cold]
-    fn call_measured(&mut self, activation: Activation, state: &mut S) {
+    fn call_measured(&mut self, id: EventId, ready: Ready, record: Shared<S>, state: &mut S) {
         let began_ns = self.clock.now_ns();
-        self.call(activation, state);
+        self.call(id, ready, record, state);
         let time_ns = self.clock.now_ns().saturating_sub(began_ns);
         let time = Duration::from_nanos(time_ns);
-        self.core.measured(activation.id, time);
+        self.core.measured(id, time);
     }
 }
 
@@ -450,12 +450,10 @@ struct Run<'a, S>(&'a mut EventLoop<S>);
 
 impl<S> Drop for Run<'_, S> {
     fn drop(&mut self) {
-        if let Some(id) = self.0.core.running() {
-            // Its callback panicked.
-            let leaving = self.0.core.finish(id, None);
-            let finished = leaving.map_or(Ok(()), |leaving| self.0.let_go(leaving));
-            debug_assert!(finished.is_ok(), "{finished:?}");
-        }
+        // If a callback panicked, it is over.
+        let leaving = self.0.core.finish();
+        let finished = leaving.map_or(Ok(()), |leaving| self.0.let_go(leaving));
+        debug_assert!(finished.is_ok(), "{finished:?}");
         self.0.core.abort();
         self.0.end_remote();
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use evloop_backend::{Capabilities, Descriptor, Source};
 use evloop_changelist::{Interest, Ready, Trigger};
-use evloop_core::{EventId, Kind, Ownership, Priority, Spec};
+use evloop_core::{EventId, Kind, News, Ownership, Priority, Spec};
 use evloop_signals::Signal;
 use rustix::io::Errno;
 
@@ -389,7 +389,7 @@ impl<'a, S> NewEvent<'a, S, Catch> {
     {
         let Catch(signal) = self.waits_for;
         self.insert(Location::caller(), move |cx| {
-            let (count, left) = (cx.count, cx.left);
+            let News { count, left, .. } = cx.events.core.news();
             let is_last = count > 0 && left == 0;
             let last = cx.events.last[signal.index()].filter(|_| is_last);
             let caught = Caught {

@@ -262,10 +262,10 @@ impl<S> EventLoop<S> {
         } = self;
         let inbox = inbox.get_or_insert_with(|| {
             let runner = core.is_running().then(|| thread::current().id());
-            Inbox {
+            Box::new(Inbox {
                 shared: Arc::new(Mailbox::new(Arc::clone(current_waker), runner)),
                 taken: VecDeque::new(),
-            }
+            })
         });
         Remote {
             shared: Arc::clone(&inbox.shared),

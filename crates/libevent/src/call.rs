@@ -9,7 +9,7 @@ use std::ptr;
 use std::time::Duration;
 
 use evloop_changelist::Ready;
-use evloop_core::{Activation, EventId};
+use evloop_core::EventId;
 
 use crate::abi::{
     CLOSURE_EVENT_FINALIZE, CLOSURE_EVENT_FINALIZE_FREE, CLOSURE_FINALIZE, CLOSURE_SELF,
@@ -98,16 +98,15 @@ impl State {
 
 impl Entered<'_> {
     /// Runs what is active.
-    pub(crate) fn call(mut self, activation: Activation) -> Self {
+    pub(crate) fn call(mut self, id: EventId, ready: Ready) -> Self {
         let base = self.base();
-        let id = activation.id;
         let Some(callback) = self.callback(id) else {
             self.free_slot(id);
-            let left = self.core.finish(id, None);
+            let left = self.core.finish();
             debug_assert!(left.is_none_or(|left| left.release.is_none()));
             return self;
         };
-        let call = self.begin(callback, &activation);
+        let call = self.begin(callback, id, ready);
         self.current = callback;
         self.current_event = callback.event().map_or(ptr::null(), ptr::from_ref);
         self.runs += 1;
@@ -120,7 +119,7 @@ impl Entered<'_> {
         if state.waiters > 0 {
             base.lock.broadcast();
         }
-        if let Some(left) = state.core.finish(id, None) {
+        if let Some(left) = state.core.finish() {
             if left.payload.is_some_and(|subject| subject.is_inserted) {
                 state.counts.inserted -= 1;
             }
@@ -135,20 +134,11 @@ impl Entered<'_> {
 
     /// The finalizer that a slot is active for.
     pub(crate) fn finalizer(&mut self, callback: &EventCallback, id: EventId) -> Finalizer {
-        Finalizer(self.begin(
-            callback,
-            &Activation {
-                id,
-                ready: Ready::empty(),
-                count: 0,
-                left: 0,
-                errno: 0,
-            },
-        ))
+        Finalizer(self.begin(callback, id, Ready::empty()))
     }
 
     /// Prepares what is active to be called: what was one-shot is not pending any more.
-    fn begin(&mut self, callback: &EventCallback, activation: &Activation) -> Call {
+    fn begin(&mut self, callback: &EventCallback, id: EventId, ready: Ready) -> Call {
         let argument = callback.argument.get();
         let function = callback.function.get();
         let closure = callback.closure.get();
@@ -174,38 +164,39 @@ impl Entered<'_> {
                 Call::FinalizeAndFree(function.finalize(), pointer, argument)
             }
             _ => {
-                let result = self.begin_event(event, activation);
+                let result = self.begin_event(event, id, ready);
                 Call::Event(function.event(), event.fd.get(), result, argument)
             }
         }
     }
 
     /// The part of [`Entered::begin`] for events proper; what the event is told.
-    fn begin_event(&mut self, event: &Event, activation: &Activation) -> c_short {
+    fn begin_event(&mut self, event: &Event, id: EventId, ready: Ready) -> c_short {
         let has_edges = self.base().method.has_edges();
-        let result = event.result.replace(0) | event.told(activation.ready, has_edges);
-        let Some(standing) = self.core.standing(activation.id) else {
+        let result = event.result.replace(0) | event.told(ready, has_edges);
+        let Some(standing) = self.core.standing(id) else {
             return result;
         };
+        let left = self.core.news().left;
         let is_over = if standing.persistent {
             // Activated though not pending; or with a timeout of nothing, which libevent does not
             // start again.
             !standing.pending
-                || (activation.ready.contains(Ready::TIMEOUT)
-                    && self.core.timeout_of(activation.id) == Some(Duration::ZERO))
+                || (ready.contains(Ready::TIMEOUT)
+                    && self.core.timeout_of(id) == Some(Duration::ZERO))
         } else {
             // What its callback adds again is coalesced with this.
             self.base().is_lazy()
         };
-        if is_over && activation.left == 0 {
-            self.remove(event, activation.id);
+        if is_over && left == 0 {
+            self.remove(event, id);
             debug::deleted(event);
         } else if !standing.persistent {
             event.callback.clear(EVLIST_THERE);
-            if activation.left > 0 {
+            if left > 0 {
                 event.callback.set(EVLIST_ACTIVE);
             }
-            if let Some(subject) = self.core.payload_mut(activation.id)
+            if let Some(subject) = self.core.payload_mut(id)
                 && std::mem::take(&mut subject.is_inserted)
             {
                 self.counts.inserted -= 1;

@@ -95,7 +95,7 @@ fn turn(mut state: Entered<'_>) -> (Entered<'_>, Option<Outcome>) {
                 }
                 state.count_peaks();
             }
-            Step::Run(activation) => state = state.call(activation),
+            Step::Run(activation) => state = state.call(activation.id, activation.ready),
             Step::Done(outcome) => return (state, Some(outcome)),
         }
     }

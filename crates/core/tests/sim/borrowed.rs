@@ -32,7 +32,7 @@ fn look(front: &mut Front<()>) -> Vec<EventId> {
             Step::Run(why) => {
                 assert_eq!(why.ready, Ready::READ);
                 called.push(why.id);
-                let _ = front.core.finish(why.id, None);
+                let _ = front.core.finish();
             }
             Step::Done(_) => return called,
         }

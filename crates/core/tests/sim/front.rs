@@ -80,7 +80,10 @@ impl<T> Front<T> {
     }
 
     /// What the loop asks for next.
-    pub(crate) fn step(&mut self) -> Step {
+    pub(crate) fn step(&mut self) -> Step<T>
+    where
+        T: Clone,
+    {
         self.core.step(|| self.clock.now_ns())
     }
 

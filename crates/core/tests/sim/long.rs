@@ -118,7 +118,7 @@ fn million_steps_and_hours_of_time() {
             Step::Wait(timeout) => assert!(!server.front.wait(timeout).is_stuck),
             Step::Run(why) => {
                 server.call(why.id, why.ready);
-                let _ = server.front.core.finish(why.id, None);
+                let _ = server.front.core.finish();
             }
             Step::Done(outcome) => panic!("{outcome:?}"),
         }

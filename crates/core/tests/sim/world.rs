@@ -69,6 +69,7 @@ struct World {
 }
 
 /// What the front attaches to an event. The source is closed with the last event that has it.
+#[derive(Clone)]
 struct Payload {
     event: usize,
     source: Option<Rc<Source>>,
@@ -216,17 +217,18 @@ impl World {
         }
     }
 
-    fn call(&mut self, why: Activation) {
+    fn call(&mut self, why: Activation<Payload>) {
         let now_ns = self.sim.now_ns();
-        let payload = self.front.core.take(why.id).unwrap();
+        let payload = why.payload.clone();
         let event = payload.event;
-        self.oracle.runs(&self.front.core, event, why, now_ns);
+        let news = self.front.core.news();
+        self.oracle.runs(&self.front.core, event, &why, now_ns);
         self.oracle.check(&self.front.core);
         self.trace.push(Call {
             now_ns,
             event,
             ready: why.ready,
-            count: why.count,
+            count: news.count,
         });
         let (before, after) = self.script.next().unwrap_or_default();
         for op in &before {
@@ -234,13 +236,13 @@ impl World {
         }
         match self.roles[event] {
             Role::Keeper(keeper) => self.keep(&payload, keeper, why.ready),
-            Role::Counter => self.count(event, why.count),
+            Role::Counter => self.count(event, news.count),
             Role::Passer(manner) => self.pass(&payload, manner, why.ready),
         }
         for op in &after {
             self.apply(op);
         }
-        let leaving = self.front.core.finish(why.id, Some(payload));
+        let leaving = self.front.core.finish();
         let is_back = leaving
             .as_ref()
             .is_some_and(|leaving| leaving.payload.is_some());

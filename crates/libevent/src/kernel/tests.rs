@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::ptr;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use libc::timeval;
@@ -61,6 +61,9 @@ fn with_base(by: By, f: impl FnOnce(&Base)) {
 /// Does something in a child, and says whether it was right there; `meanwhile` is called when it is done,
 /// and before the child and what it has are gone.
 fn in_child(does: impl FnOnce() -> bool, meanwhile: impl FnOnce()) -> bool {
+    // One at a time: a child that another test forks off has these pipes too, and would keep them open.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock();
     let (done, say) = pipe().unwrap();
     let (may_leave, let_go) = pipe().unwrap();
     // SAFETY: the child goes on with what this thread has. Of what other threads may have in hand it

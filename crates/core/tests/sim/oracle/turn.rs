@@ -4,7 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use evloop_changelist::Ready;
-use evloop_core::{Activation, Core, Kind};
+use evloop_core::{Activation, Core, Kind, News};
 
 use super::Oracle;
 use crate::front::Waited;
@@ -102,7 +102,7 @@ impl Oracle {
     }
 
     /// The callback of event `n` is to run.
-    pub(crate) fn runs<T>(&mut self, core: &Core<T>, n: usize, why: Activation, now_ns: u64) {
+    pub(crate) fn runs<T>(&mut self, core: &Core<T>, n: usize, why: &Activation<T>, now_ns: u64) {
         self.callbacks += 1;
         self.is_rescanned = false;
         let event = &mut self.events[n];
@@ -117,8 +117,13 @@ impl Oracle {
             event.count
         };
         let left = event.count - count;
-        let told = (why.ready, why.count, why.left, why.errno);
-        assert_eq!(told, (event.owed, count, left, 0), "why event {n} runs");
+        let news = News {
+            count,
+            left,
+            errno: 0,
+        };
+        let told = (why.ready, core.news());
+        assert_eq!(told, (event.owed, news), "why event {n} runs");
         event.owed = Ready::empty();
         event.owed.set(Ready::SIGNAL, left > 0);
         event.count = left;
@@ -137,12 +142,13 @@ impl Oracle {
         }
     }
 
-    /// The callback of event `n` is over; whether the event is, too.
+    /// The callback of event `n` is over; whether it was freed by that.
     pub(crate) fn finished(&mut self, n: usize) -> bool {
         let event = &mut self.events[n];
         let lives_on = event.spec.persistent || event.spec.keep || event.is_pending;
-        event.is_freed |= !lives_on && event.owed.is_empty();
-        event.is_freed
+        let is_over = !event.is_freed && !lives_on && event.owed.is_empty();
+        event.is_freed |= is_over;
+        is_over
     }
 
     /// A persistent timer ran out: it keeps its phase, and skips the ticks that were missed.
