@@ -78,10 +78,15 @@ impl<T> Core<T> {
     /// Starts an event's timeout, anew if it runs.
     #[inline]
     pub(crate) fn start_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
-        self.forget_expiry(slot);
-        self.events[slot].state.insert(State::TIMED);
+        let event = &mut self.events[slot];
+        event.state.insert(State::TIMED);
+        if event.ready.contains(Ready::TIMEOUT) {
+            self.forget_expiry(slot);
+        }
         self.arm(slot, timeout_ns, now_ns);
-        self.most.timers = self.most.timers.max(self.timers.len());
+        if self.timers.len() > self.most.timers {
+            self.most.timers = self.timers.len();
+        }
     }
 
     /// Arms the timer of a slot to be due `timeout_ns` after `from_ns`, anew if it is armed.
@@ -115,20 +120,21 @@ impl<T> Core<T> {
     }
 
     fn stop_timer(&mut self, slot: u32) {
-        self.forget_expiry(slot);
-        self.events[slot].state.remove(State::TIMED);
+        let event = &mut self.events[slot];
+        event.state.remove(State::TIMED);
+        if event.ready.contains(Ready::TIMEOUT) {
+            self.forget_expiry(slot);
+        }
         self.timers.remove(slot);
     }
 
     /// An expiry whose callback has not run did not happen.
-    #[inline]
+    #[cold]
     fn forget_expiry(&mut self, slot: u32) {
         let event = &mut self.events[slot];
-        if event.ready.contains(Ready::TIMEOUT) {
-            event.ready.remove(Ready::TIMEOUT);
-            if event.ready.is_empty() {
-                self.active.unlink(&mut self.events, slot);
-            }
+        event.ready.remove(Ready::TIMEOUT);
+        if event.ready.is_empty() {
+            self.active.unlink(&mut self.events, slot);
         }
     }
 

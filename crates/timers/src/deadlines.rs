@@ -2,9 +2,8 @@
 //!
 //! The one idea: a timer's true key (deadline, sequence) is kept by its index, and the heap holds keys
 //! that may be too early, never too late. So moving a deadline later writes the key only, and so does
-//! letting the next timer of a lane stand in for the head that left. A removed timer is one whose
-//! deadline has moved to never: it leaves its entry behind, for the next timer of its index to take
-//! over. A timer whose place in the heap is too early comes up as the first too soon; only then is it
+//! letting the next timer of a lane stand in for the head that left. A removed timer leaves its entry
+//! behind, for the next of its index to take over: mostly that is due later. A timer whose place in the heap is too early comes up as the first too soon; only then is it
 //! put back to where it belongs, or goes.
 
 mod check;
@@ -17,7 +16,7 @@ use core::time::Duration;
 
 use crate::entry::Key;
 use crate::heap::Heap;
-use crate::lane::{LaneId, Lanes, Link, NOT_ARMED, Timer};
+use crate::lane::{GONE, LaneId, Lanes, Link, NOT_ARMED, Timer};
 use crate::shrink::{FLOOR, shrink_if_sparse};
 use crate::slots::NONE;
 
@@ -127,23 +126,26 @@ impl Deadlines {
     #[inline]
     pub fn set(&mut self, index: u32, deadline_ns: u64) {
         let sequence = self.sequence;
-        if sequence != NOT_ARMED
+        if sequence != GONE
             && let Some(timer) = self.timers.get_mut(index as usize)
-            && timer.is_armed()
+            && timer.sequence != NOT_ARMED
             && timer.lane.is_none()
             && deadline_ns >= timer.deadline_ns
         {
             // A place that was not too late for the key before is not too late for a later one.
+            let comes_back = usize::from(timer.sequence == GONE);
             timer.deadline_ns = deadline_ns;
             timer.sequence = sequence;
             self.sequence += 1;
+            self.len += comes_back;
+            self.dead -= comes_back;
             return;
         }
         self.set_placed(index, deadline_ns);
     }
 
-    /// Where a place in the heap has to be seen to.
-    #[inline]
+    /// Where a place in the heap has to be seen to. Not inlined, so that the short way stays short.
+    #[inline(never)]
     fn set_placed(&mut self, index: u32, deadline_ns: u64) {
         self.make_room(index);
         let key = self.draw(deadline_ns);
@@ -161,20 +163,25 @@ impl Deadlines {
         let timer = self.timers.get_mut(index as usize)?;
         let Timer {
             deadline_ns,
-            lane,
             sequence,
-        } = core::mem::replace(timer, Timer::NONE);
-        if sequence == NOT_ARMED {
+            lane,
+        } = *timer;
+        if sequence >= GONE {
             return None;
         }
+        timer.sequence = GONE;
         self.len -= 1;
-        if lane.is_none_or(|lane| self.leave_lane(index, lane)) {
-            if self.heap.remove_if_first(index) {
-                self.settle_dead();
-            } else {
-                self.dead += 1;
-                self.sweep_if_most_are_dead();
-            }
+        if let Some(lane) = lane
+            && !self.take_from_lane(index, lane)
+        {
+            return Some(deadline_ns);
+        }
+        if self.heap.remove_if_first(index) {
+            self.timers[index as usize] = Timer::NONE;
+            self.settle_dead();
+        } else {
+            self.dead += 1;
+            self.sweep_if_most_are_dead();
         }
         Some(deadline_ns)
     }
@@ -300,7 +307,7 @@ impl Deadlines {
     /// The key of what is armed now.
     #[inline]
     fn draw(&mut self, deadline_ns: u64) -> Key {
-        if self.sequence == NOT_ARMED {
+        if self.sequence == GONE {
             self.draw_anew();
         }
         let sequence = self.sequence;
@@ -327,6 +334,18 @@ impl Deadlines {
         self.sweep();
     }
 
+    /// Takes a timer that is not armed any more out of its lane. Whether it has a place in the heap after
+    /// that.
+    fn take_from_lane(&mut self, index: u32, lane: LaneId) -> bool {
+        let is_placed = self.leave_lane(index, lane);
+        let timer = &mut self.timers[index as usize];
+        timer.lane = None;
+        if !is_placed {
+            *timer = Timer::NONE;
+        }
+        is_placed
+    }
+
     /// Counts a timer that is to be armed, and takes it out of its lane if it is in one. Whether it has a
     /// place in the heap.
     #[inline]
@@ -337,9 +356,9 @@ impl Deadlines {
             None if timer.is_armed() => true,
             None => {
                 self.len += 1;
-                let is_placed = self.heap.contains(index);
-                self.dead -= usize::from(is_placed);
-                is_placed
+                let comes_back = timer.sequence == GONE;
+                self.dead -= usize::from(comes_back);
+                comes_back
             }
         }
     }
@@ -381,6 +400,7 @@ impl Deadlines {
             && !self.timers[index as usize].is_armed()
         {
             self.heap.remove(index);
+            self.timers[index as usize] = Timer::NONE;
             self.dead -= 1;
         }
     }
@@ -396,8 +416,12 @@ impl Deadlines {
     /// Sets the heap right in one go: all that is in it is armed then, and stands under its own key.
     fn sweep(&mut self) {
         self.heap.rebuild(|index| {
-            let timer = &self.timers[index as usize];
-            timer.is_armed().then(|| timer.key())
+            let timer = &mut self.timers[index as usize];
+            if timer.is_armed() {
+                return Some(timer.key());
+            }
+            *timer = Timer::NONE;
+            None
         });
         self.dead = 0;
     }

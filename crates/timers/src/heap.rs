@@ -295,7 +295,7 @@ impl Heap {
     }
 
     /// Takes out every entry whose index has no key, and lets the others stand under theirs. `O(n)`.
-    pub(crate) fn rebuild(&mut self, key: impl Fn(u32) -> Option<Key>) {
+    pub(crate) fn rebuild(&mut self, mut key: impl FnMut(u32) -> Option<Key>) {
         let mut run = core::mem::replace(&mut self.run, Run::new());
         for entry in run.drain() {
             self.insert(entry.index(), entry.key());

@@ -30,20 +30,24 @@ pub struct LaneId(NonZeroU32);
 pub(crate) struct Timer {
     /// When it is due. Its place in the heap may stand under an earlier key, never under a later one.
     pub(crate) deadline_ns: u64,
-    /// The sequence number of its arming, or [`NOT_ARMED`].
+    /// The sequence number of its arming, or [`GONE`], or [`NOT_ARMED`].
     pub(crate) sequence: u32,
     /// The lane it is in.
     pub(crate) lane: Option<LaneId>,
 }
 
-/// No timer has this number: all are drawn anew before it comes up.
+/// A timer without a place in the heap that is not armed has this number.
 pub(crate) const NOT_ARMED: u32 = u32::MAX;
+
+/// A timer has this number that is not armed any more, and has left its entry in the heap: under a key
+/// that is not later than the deadline that it had. No other has it: all are drawn anew before it comes up.
+pub(crate) const GONE: u32 = NOT_ARMED - 1;
 
 // What the documentation of the crate says.
 const _: () = assert!(size_of::<Timer>() == 16);
 
 impl Timer {
-    /// It has gone, or has not come. Nothing that is armed is due later.
+    /// It has not come, or has gone for good.
     pub(crate) const NONE: Self = Self {
         deadline_ns: u64::MAX,
         sequence: NOT_ARMED,
@@ -62,7 +66,7 @@ impl Timer {
 
     #[inline]
     pub(crate) const fn is_armed(&self) -> bool {
-        self.sequence != NOT_ARMED
+        self.sequence < GONE
     }
 
     #[inline]

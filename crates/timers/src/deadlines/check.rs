@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::Deadlines;
+use crate::lane::GONE;
 use crate::slots::ensure;
 
 impl Deadlines {
@@ -33,6 +34,11 @@ impl Deadlines {
             placed += usize::from(place.is_some());
             if !timer.is_armed() {
                 dead += usize::from(place.is_some());
+                let is_known = place.is_some() == (timer.sequence == GONE);
+                let is_early = place.is_none_or(|key| key.deadline_ns <= timer.deadline_ns);
+                ensure(is_known && is_early && timer.lane.is_none(), || {
+                    format!("timer {index} has gone, and what it has left is not known")
+                })?;
                 continue;
             }
             armed += 1;
@@ -91,17 +97,21 @@ mod tests {
     #[test]
     fn whatever_is_wrong_is_said() {
         type Fault = (&'static str, fn(&mut Deadlines));
-        let faults: [Fault; 15] = [
+        let faults: [Fault; 19] = [
             ("timer 1 has no place", |t| t.heap.remove(1)),
             ("timer 2 is placed too late", |t| {
                 t.timers[2].deadline_ns = 19;
             }),
             ("5 timers are armed, 6 are counted", |t| {
-                t.timers[0] = Timer::NONE;
+                t.timers[0].sequence = GONE;
             }),
-            ("0 timers that are not armed have a place, 1", |t| {
-                t.heap.remove(6);
+            ("1 timers that are not armed have a place, 0", |t| {
+                t.dead = 0;
             }),
+            ("what it has left", |t| t.heap.remove(6)),
+            ("what it has left", |t| t.timers[6] = Timer::NONE),
+            ("what it has left", |t| t.timers[6].deadline_ns = 49),
+            ("what it has left", |t| t.timers[6].lane = t.timers[3].lane),
             ("4 timers have a place, 5", |t| {
                 t.dead = 0;
                 t.timers.pop();
@@ -128,7 +138,7 @@ mod tests {
                 t.timers[2].lane = t.timers[3].lane;
             }),
             ("what comes first is not armed", |t| {
-                t.timers[1] = Timer::NONE;
+                t.timers[1].sequence = GONE;
                 (t.len, t.dead) = (5, 2);
             }),
         ];

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Deadlines, NOT_ARMED};
+use super::{Deadlines, GONE};
 use crate::shrink::FLOOR;
 
 /// The deadline under which a timer stands in the heap.
@@ -192,7 +192,7 @@ fn order_outlives_the_last_sequence_number() {
     for drawn in 0..8 {
         let mut timers = Deadlines::new();
         let lane = timers.lane(Duration::from_nanos(100));
-        timers.sequence = NOT_ARMED - drawn;
+        timers.sequence = GONE - drawn;
         timers.set(0, 100);
         timers.set(1, 90);
         timers.set_in_lane(2, lane, 0);
