@@ -260,6 +260,12 @@ impl ActiveQueues {
         events[slot].state.remove(State::QUEUED);
     }
 
+    /// The event that has been longest in the queue of this priority, which is not empty.
+    #[inline]
+    pub(crate) const fn first(&self, priority: Priority) -> u32 {
+        self.queues[priority.0 as usize].head
+    }
+
     /// Takes the event out that has been longest in the queue of this priority, which is not empty.
     #[inline]
     pub(crate) fn pop<'a, T>(

@@ -111,31 +111,33 @@ impl<T: Clone> Core<T> {
     ///
     /// In debug builds if the front has not done what the step before asked for.
     #[inline]
-    pub fn step(&mut self, now: impl FnMut() -> u64) -> Step<T> {
-        // It is never cleared for no level.
-        if self.cleared == self.active.most_urgent() {
-            // Mostly so while a turn dispatches.
-            Step::Run(self.run(self.cleared.known_priority()))
-        } else {
-            self.turn(now)
+    pub fn step(&mut self, mut now: impl FnMut() -> u64) -> Step<T> {
+        loop {
+            // It is never cleared for no level. Mostly it is while a turn dispatches.
+            if self.cleared == self.active.most_urgent() {
+                return Step::Run(self.run(self.cleared.known_priority()));
+            }
+            if let Some(step) = self.turn(&mut now) {
+                return step;
+            }
         }
     }
 
-    /// The turn, from where it is to where the front is needed.
+    /// The turn, from where it is to where the front is needed; `None` if a level is cleared for it.
     #[inline(never)]
-    fn turn(&mut self, mut now: impl FnMut() -> u64) -> Step<T> {
+    fn turn(&mut self, mut now: impl FnMut() -> u64) -> Option<Step<T>> {
         loop {
             match self.phase {
-                Phase::Idle => return Step::Done(Outcome::Break),
+                Phase::Idle => return Some(Step::Done(Outcome::Break)),
                 Phase::Top => {
                     if let Some(outcome) = self.leave() {
-                        return self.done(outcome);
+                        return Some(self.done(outcome));
                     }
                     self.stats.turns += 1;
                     self.deferred = 0;
                     self.active.splice_later(&mut self.events);
                     if self.prepare.is_empty() {
-                        return self.wait(&mut now);
+                        return Some(self.wait(&mut now));
                     }
                     // What is later is now: so they are told how long the wait would be.
                     self.coming_wait = self.timeout(&mut now);
@@ -143,10 +145,10 @@ impl<T: Clone> Core<T> {
                     self.phase = Phase::Prepare;
                 }
                 Phase::Prepare => match self.prepare.advance() {
-                    Some(slot) => return self.run_watcher(slot),
+                    Some(slot) => return Some(self.run_watcher(slot)),
                     // They may have left nothing to wait for.
                     None if self.is_over() => self.phase = Phase::Top,
-                    None => return self.wait(&mut now),
+                    None => return Some(self.wait(&mut now)),
                 },
                 Phase::Waiting | Phase::Told => {
                     debug_assert!(false, "the front has not said that it waited");
@@ -154,7 +156,7 @@ impl<T: Clone> Core<T> {
                 }
                 Phase::Waited => {
                     if let Some(slot) = self.check.advance() {
-                        return self.run_watcher(slot);
+                        return Some(self.run_watcher(slot));
                     }
                     if !self.timers.is_empty() {
                         let now_ns = self.fresh_ns(&mut now);
@@ -167,34 +169,30 @@ impl<T: Clone> Core<T> {
                     self.level = None;
                     self.phase = Phase::Dispatch;
                 }
+                // Items 9 and 10.
                 Phase::Dispatch => {
-                    if let Some(step) = self.dispatch(&mut now) {
-                        return step;
+                    match self.next(&mut now) {
+                        Next::Run(level) if self.clear(level) => return None,
+                        // It does not decide which level the turn is for.
+                        Next::Run(level) | Next::Yield(level) => {
+                            return Some(Step::Run(self.run(level)));
+                        }
+                        Next::Done if self.is_work_done() => {
+                            return Some(self.done(Outcome::Done));
+                        }
+                        Next::Done | Next::Leave => {}
+                        Next::Limit => {
+                            self.stats.throttled_turns += 1;
+                            if self.mode == Mode::NonBlocking {
+                                return Some(self.done(Outcome::Done));
+                            }
+                        }
                     }
+                    self.phase = Phase::Top;
+                    self.cleared = Level::NEVER;
                 }
             }
         }
-    }
-
-    /// Item 9 and 10 of the turn; `None` if the next turn begins.
-    #[inline]
-    fn dispatch(&mut self, now: impl FnMut() -> u64) -> Option<Step<T>> {
-        match self.next(now) {
-            Next::Run(level) => return Some(self.run_first(level)),
-            // It does not decide which level the turn is for.
-            Next::Yield(level) => return Some(Step::Run(self.run(level))),
-            Next::Done if self.is_work_done() => return Some(self.done(Outcome::Done)),
-            Next::Done | Next::Leave => {}
-            Next::Limit => {
-                self.stats.throttled_turns += 1;
-                if self.mode == Mode::NonBlocking {
-                    return Some(self.done(Outcome::Done));
-                }
-            }
-        }
-        self.phase = Phase::Top;
-        self.cleared = Level::NEVER;
-        None
     }
 
     /// Hands a watcher to the front.
@@ -213,22 +211,6 @@ impl<T: Clone> Core<T> {
             ready: Ready::empty(),
             payload,
         })
-    }
-
-    /// Runs an event of this level, and clears the level, if nothing is to be asked between its events.
-    fn run_first(&mut self, level: Priority) -> Step<T> {
-        let activation = self.run(level);
-        let event = &self.events[activation.id.slot];
-        // Internal events do not decide which level a turn is for.
-        if !event.state.contains(State::INTERNAL) {
-            if !self.mode.runs_all_levels() {
-                self.level = Some(level);
-            }
-            if !self.is_limited {
-                self.cleared = level.into();
-            }
-        }
-        Step::Run(activation)
     }
 
     /// Takes the first event from the queue of this level and hands it to the front.
@@ -265,6 +247,22 @@ impl<T> Core<T> {
         if state.intersects(State::NEWS | State::INTERNAL) {
             self.take_news(slot, ready);
         }
+    }
+
+    /// Lets the turn be for this level, the most urgent, unless its first event is internal; whether the
+    /// level is cleared: with limits there is something to ask between two of its events.
+    fn clear(&mut self, level: Priority) -> bool {
+        let first = &self.events[self.active.first(level)];
+        if first.state.contains(State::INTERNAL) {
+            return false;
+        }
+        if !self.mode.runs_all_levels() {
+            self.level = Some(level);
+        }
+        if !self.is_limited {
+            self.cleared = level.into();
+        }
+        !self.is_limited
     }
 
     /// Item 5 of the turn.
