@@ -18,11 +18,13 @@ impl Growth {
     }
 
     /// How many events the array holds.
+    #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// Takes note of a wait that used this many.
+    #[inline]
     pub(crate) fn note(&mut self, used: usize) {
         self.quiet = if used < self.len / 4 {
             self.quiet + 1

@@ -25,7 +25,11 @@ pub(crate) enum Resolution {
 impl Resolution {
     /// Waits once, and returns how many of `events` were written. An interrupted wait reported
     /// nothing.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "see where it is called: down to the system call"
+    )]
     pub(crate) fn wait(
         &mut self,
         calls: &mut impl Calls,

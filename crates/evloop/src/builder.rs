@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::error::NewError;
 use crate::event_loop::EventLoop;
+use crate::kernel::Kernel;
 
 /// A kernel mechanism that a loop can wait by.
 ///
@@ -195,13 +196,14 @@ pub(crate) const INTERNAL: Token = Token {
 
 impl Choice {
     /// Makes the backend, with the waker registered.
-    pub(crate) fn make(self, waker: &Waker) -> Result<Box<dyn Backend>, NewError> {
-        let mut backend: Box<dyn Backend> = match self.mechanism {
-            Some(Mechanism::Poll) => Box::new(Poll::new()),
-            Some(Mechanism::Epoll) => Box::new(Epoll::new().map_err(NewError::Backend)?),
+    pub(crate) fn make(self, waker: &Waker) -> Result<Kernel, NewError> {
+        let poll = || Kernel::Other(Box::new(Poll::new()));
+        let mut backend = match self.mechanism {
+            Some(Mechanism::Poll) => poll(),
+            Some(Mechanism::Epoll) => Kernel::Epoll(Epoll::new().map_err(NewError::Backend)?),
             None => match Epoll::new() {
-                Ok(epoll) => Box::new(epoll),
-                Err(error) if is_no_epoll(error.source.raw_os_error()) => Box::new(Poll::new()),
+                Ok(epoll) => Kernel::Epoll(epoll),
+                Err(error) if is_no_epoll(error.source.raw_os_error()) => poll(),
                 Err(error) => return Err(NewError::Backend(error)),
             },
         };

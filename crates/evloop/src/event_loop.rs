@@ -18,6 +18,7 @@ use crate::builder::{Builder, Choice, INTERNAL};
 use crate::context::Cx;
 use crate::current_waker::CurrentWaker;
 use crate::error::{NewError, RunError};
+use crate::kernel::Kernel;
 use crate::new_event::{Catch, Check, Io, NewEvent, Prepare, Timer, User};
 use crate::origin::Origins;
 use crate::outside::Outside;
@@ -34,7 +35,7 @@ use crate::remote::Inbox;
 /// `struct event_base`.
 pub struct EventLoop<S> {
     // First, so that the kernel forgets the sources before they are closed.
-    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) backend: Kernel,
     pub(crate) outside: Outside,
     pub(crate) core: Core<Shared<S>>,
     pub(crate) clock: Box<dyn Clock>,
@@ -343,6 +344,7 @@ impl<S> EventLoop<S> {
     }
 
     /// Item 5 and 6 of the turn: tells the kernel the changes, waits, and reports what came.
+    #[inline]
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RunError> {
         let ghosts = self.core.ghosts();
         let waited = self.wait_for_reports(timeout);
@@ -394,14 +396,14 @@ impl<S> EventLoop<S> {
     /// A timeout that is neither nothing nor for ever costs the kernel a timer. While there was
     /// always something ready it is not needed: a look comes first, and the wait only where that
     /// finds nothing.
+    #[inline]
     fn wait_for_reports(&mut self, timeout: Option<Duration>) -> Result<(), WaitError> {
         let mut changes = self.core.changes();
         let is_finite = timeout.is_some_and(|timeout| !timeout.is_zero());
         let looks = is_finite && self.is_busy;
         if looks {
-            let looked = self
-                .backend
-                .wait(changes, Some(Duration::ZERO), &mut self.reports);
+            let backend: &mut dyn Backend = &mut *self.backend;
+            let looked = backend.wait(changes, Some(Duration::ZERO), &mut self.reports);
             if looked.is_err() || !self.reports.is_empty() {
                 return looked;
             }

@@ -135,6 +135,7 @@ mod event_loop;
 mod fork;
 pub mod guide;
 mod inspect;
+mod kernel;
 mod life;
 mod mailbox;
 mod new_event;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use evloop_backend::{Backend, Bell, ControlError, Descriptor, World};
+use evloop_backend::{Bell, ControlError, Descriptor, World};
 use evloop_catcher::{CatchError, Catcher, SignalInfo};
 use evloop_changelist::RawFd;
 use evloop_pipe::Waker;
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::builder::Choice;
 use crate::error::{AddError, NewError};
+use crate::kernel::Kernel;
 
 /// Where backends come from, and signals.
 pub(crate) enum Outside {
@@ -29,13 +30,13 @@ impl Outside {
     }
 
     /// Makes a backend which the waker can wake.
-    pub(crate) fn make_backend(&self, waker: &Arc<Waker>) -> Result<Box<dyn Backend>, NewError> {
+    pub(crate) fn make_backend(&self, waker: &Arc<Waker>) -> Result<Kernel, NewError> {
         match self {
             Self::Process { choice, .. } => choice.make(waker),
             Self::World(world) => {
                 let backend = world.backend().map_err(NewError::World)?;
                 world.attach(Box::new(WakerBell(Arc::clone(waker))));
-                Ok(backend)
+                Ok(Kernel::Other(backend))
             }
         }
     }
