@@ -101,6 +101,7 @@ fn epoll_wait_by_libc(
 /// `epoll_pwait2(2)` with no signal mask; otherwise as [`epoll_wait`].
 ///
 /// By its number: the C library has had the function only since glibc 2.35.
+#[inline(always)]
 pub(crate) fn epoll_pwait2(
     epoll: BorrowedFd<'_>,
     events: &mut [epoll_event],
@@ -145,11 +146,13 @@ pub(crate) fn monotonic_ns() -> u64 {
 }
 
 /// As many events as the kernel may write.
+#[inline]
 fn len(events: &[epoll_event]) -> c_int {
     c_int::try_from(events.len()).unwrap_or(c_int::MAX)
 }
 
 /// What a system call returned: a count, or -1 with the reason in `errno`.
+#[inline]
 fn count(result: c_long) -> Result<usize, i32> {
     // The last OS error always is an errno.
     usize::try_from(result).map_err(|_| io::Error::last_os_error().raw_os_error().unwrap_or(0))

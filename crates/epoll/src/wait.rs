@@ -44,6 +44,7 @@ impl Resolution {
         }
     }
 
+    #[inline(always)]
     fn wait_for(
         &mut self,
         calls: &mut impl Calls,
@@ -78,6 +79,7 @@ impl Calls for BorrowedFd<'_> {
         sys::epoll_wait(*self, events, timeout_ms)
     }
 
+    #[inline]
     fn epoll_pwait2(
         &mut self,
         events: &mut [epoll_event],
@@ -100,6 +102,7 @@ fn reported(call: &'static str, result: Result<usize, i32>) -> Result<usize, Wai
 }
 
 /// Exact; the longest that the kernel can be told (292 thousand million years) for what is longer.
+#[inline]
 fn timespec(timeout: Duration) -> Timespec {
     Timespec {
         seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
