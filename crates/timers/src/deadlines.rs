@@ -58,8 +58,7 @@ use crate::slots::NONE;
 pub struct Deadlines {
     /// By index.
     timers: Vec<Timer>,
-    /// The timers outside lanes, the head of each lane, and what has gone and left its entry. What comes
-    /// first is armed.
+    /// The timers outside lanes, the head of each lane, and what has gone and left its entry.
     heap: Heap,
     lanes: Lanes,
     /// How many are armed.
@@ -156,8 +155,8 @@ impl Deadlines {
 
     /// Takes a timer out; when it would have been due, or `None` if it was not armed.
     ///
-    /// Costs `O(1)` on average: a timer that is not the first leaves its entry in the heap, and all such
-    /// entries go in one sweep once they are more than three quarters.
+    /// Costs `O(1)` on average: a timer leaves its entry in the heap. Such an entry goes when it comes up as
+    /// the first, or with all others in one sweep once they are more than three quarters.
     #[inline]
     pub fn remove(&mut self, index: u32) -> Option<u64> {
         let timer = self.timers.get_mut(index as usize)?;
@@ -176,9 +175,8 @@ impl Deadlines {
         {
             return Some(deadline_ns);
         }
-        if self.heap.remove_if_first(index) {
+        if self.heap.remove_if_first_of_run(index) {
             self.timers[index as usize] = Timer::NONE;
-            self.settle_dead();
         } else {
             self.dead += 1;
             self.sweep_if_most_are_dead();
@@ -224,19 +222,25 @@ impl Deadlines {
                 // No place is later than its timer.
                 return None;
             }
-            let due = self.timers[index as usize].key();
+            let timer = &self.timers[index as usize];
+            let due = timer.key();
             if due == key {
                 return Some((index, key.deadline_ns));
             }
-            self.heap.put_back_first(due);
-            self.settle_dead();
+            if timer.is_armed() {
+                self.heap.put_back_first(due);
+            } else {
+                self.settle_dead();
+            }
         }
     }
 
-    /// When to look again: see [`Timers::look_again_ns`](crate::Timers::look_again_ns). Costs `O(1)`.
+    /// When to look again: see [`Timers::look_again_ns`](crate::Timers::look_again_ns), also
+    /// for what it costs.
     #[inline]
     #[must_use]
-    pub fn look_again_ns(&self) -> Option<u64> {
+    pub fn look_again_ns(&mut self) -> Option<u64> {
+        self.settle_dead();
         self.heap.first().map(|(key, _)| key.deadline_ns)
     }
 
@@ -276,7 +280,6 @@ impl Deadlines {
             self.heap.hand_over(next, index);
             self.heap.bring_forward(index, key);
         }
-        self.settle_dead();
     }
 
     /// Forgets the indices from `indices` on, none of which is armed.
@@ -384,8 +387,7 @@ impl Deadlines {
         }
     }
 
-    /// Sees to it that what comes first in the heap is armed, and that what is not is no more than three
-    /// quarters.
+    /// Sees to it that what comes first in the heap is armed.
     #[inline]
     fn settle_dead(&mut self) {
         if self.dead != 0 {
@@ -394,7 +396,6 @@ impl Deadlines {
     }
 
     fn settle_some_dead(&mut self) {
-        self.sweep_if_most_are_dead();
         while self.dead != 0
             && let Some((_, index)) = self.heap.first()
             && !self.timers[index as usize].is_armed()

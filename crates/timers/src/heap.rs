@@ -134,20 +134,15 @@ impl Heap {
         self.sift_up(place, Entry::new(key, index));
     }
 
-    /// Takes out the entry of an index that has one, if it comes first, or would without the run. Whether
-    /// it did.
+    /// Takes out the entry of an index, if that is the first of the run. Whether it is.
     #[inline]
-    pub(crate) fn remove_if_first(&mut self, index: u32) -> bool {
-        let of_run = self.first_of_run();
-        if of_run.is_some_and(|first| first.index() == index) {
+    pub(crate) fn remove_if_first_of_run(&mut self, index: u32) -> bool {
+        let of_run = self.run.first();
+        let is_first = of_run.is_some_and(|first| first.index() == index);
+        if is_first {
             self.places[index as usize] = NONE;
             self.run.remove_first();
             self.leave_run();
-            return true;
-        }
-        let is_first = self.place(index) == FIRST;
-        if is_first {
-            self.remove(index);
         }
         is_first
     }

@@ -110,8 +110,8 @@ impl<T> Timers<T> {
 
     /// Takes a timer out, and gives its value back; `None` if it has gone already.
     ///
-    /// Costs `O(1)` on average: a timer that is not the first leaves its entry in the heap, and all such
-    /// entries go in one sweep once they are more than three quarters. `O(log n)` for the first.
+    /// Costs `O(1)` on average: a timer leaves its entry in the heap. Such an entry goes when it comes up as
+    /// the first, or with all others in one sweep once they are more than three quarters.
     ///
     /// # Compared with libevent
     ///
@@ -201,15 +201,15 @@ impl<T> Timers<T> {
 
     /// When to look again, in nanoseconds: no timer is due before; `None` if there is none.
     ///
-    /// Sooner than the first deadline only if a timer was moved later: its old deadline counts until
-    /// it has come up. So an event loop that sleeps until then may find nothing due, once for each
+    /// Sooner than the first deadline only if a timer was moved later (or another has taken the place of one
+    /// that was removed): its old deadline counts until it has come up. So an event loop that sleeps until then may find nothing due, once for each
     /// such timer, but pays nothing for timers that are moved again and again. Where that once is too
     /// often, [`Timers::peek`] is exact.
     ///
-    /// Costs `O(1)`.
+    /// Costs `O(1)`, and `O(log n)` for each timer that was removed while it was the first.
     #[inline]
     #[must_use]
-    pub fn look_again_ns(&self) -> Option<u64> {
+    pub fn look_again_ns(&mut self) -> Option<u64> {
         self.deadlines.look_again_ns()
     }
 

@@ -98,7 +98,7 @@ fn nobody_looks_again_for_a_removed_timer() {
     timers.remove(1);
     timers.remove(2);
     assert_eq!(timers.look_again_ns(), Some(10));
-    // What comes first goes at once, and those that have gone with it.
+    // What comes first goes when it is asked for, and those that have gone with it.
     timers.remove(0);
     assert_eq!(timers.look_again_ns(), Some(40));
     assert_eq!((timers.heap.len(), timers.dead), (1, 0));
@@ -322,7 +322,7 @@ fn much_that_is_due_together_comes_in_order_whatever_is_done_meanwhile() {
 
 #[test]
 fn what_is_due_is_gathered_when_some_were_taken_and_as_many_are_left() {
-    for (due, gathered) in [(30, 0), (60, 0), (75, 0), (76, 37), (90, 51)] {
+    for (due, gathered) in [(30, 0), (60, 0), (75, 0), (76, 36), (90, 50)] {
         let mut timers = rising(200);
         let now_ns = due * 10;
         let mut most = 0;
