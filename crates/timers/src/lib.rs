@@ -40,10 +40,10 @@
 //! deadline comes up as the first, the timer is put back to where it belongs, once, however
 //! often it was moved.
 //!
-//! A cancelled timer is one that was moved to never: its entry stays, and the next timer of its slot
-//! takes it over if that is not due before. What nobody takes over goes when it comes up, or in one
-//! sweep with the others when such entries are more than three quarters of the heap. What comes first is always a
-//! timer that runs, so nobody wakes for one that was cancelled.
+//! A cancelled timer leaves its entry, and the next timer of its slot takes it over if that is not due
+//! before: as if the one had been moved later. What nobody takes over goes when it comes up, or in one
+//! sweep with the others when such entries are more than three quarters of the heap. It goes before anybody is
+//! told when to look again, so nobody wakes for a timer that was cancelled.
 //!
 //! Where many timers run for the same duration, even that is too much: they are due in the order in which
 //! they were armed, so a list keeps them sorted for nothing. A lane is such a list; its head alone is in
