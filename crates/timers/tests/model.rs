@@ -114,7 +114,7 @@ impl Pair {
         }
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
         self.timers.check_invariants();
         assert_eq!(self.timers.len(), self.model.sorted.len());
         assert_eq!(self.timers.is_empty(), self.model.sorted.is_empty());
