@@ -162,7 +162,9 @@ impl Backend for Epoll {
         let used = self
             .resolution
             .wait(&mut self.epoll.as_fd(), &mut self.events, timeout)?;
-        reports.extend(self.events[..used].iter().map(report));
+        if used > 0 {
+            reports.extend(self.events[..used].iter().map(report));
+        }
         self.fit(used);
         Ok(())
     }

@@ -352,8 +352,9 @@ impl<S> EventLoop<S> {
         self.core.waited();
         if self.reports.is_empty() {
             self.core.count_empty_wait();
+        } else {
+            self.take_reports();
         }
-        self.take_reports();
         if woken {
             self.core.count_wakeup();
             self.outside.take(|signal, count, last| {
