@@ -462,6 +462,7 @@ fn aborted_run_leaves_what_is_active_to_the_next() {
 #[test]
 fn internal_event_keeps_no_run_going_and_decides_no_priority() {
     let mut core = Loop::new();
+    core.insert(persistent(Kind::Plain), "idle").unwrap();
     let internal = Spec {
         internal: true,
         priority: Priority::MOST_URGENT,
