@@ -155,6 +155,11 @@ bitflags! {
 impl State {
     /// In either queue.
     pub(crate) const QUEUED: Self = Self::ACTIVE.union(Self::LATER);
+    /// What tells a plain event from others: see [`Event::is_plain`].
+    const SORT: Self = Self::PERSISTENT
+        .union(Self::TIMED)
+        .union(Self::NEWS)
+        .union(Self::INTERNAL);
     /// On what it waits for.
     pub(crate) const ON: Self = Self::PENDING.union(Self::LINGERING);
 
@@ -322,8 +327,7 @@ impl<T> Event<T> {
     /// has no timeout that runs and no news, and counts.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        let sort = State::PERSISTENT | State::TIMED | State::NEWS | State::INTERNAL;
-        self.state & sort == State::PERSISTENT
+        self.state.intersection(State::SORT) == State::PERSISTENT
     }
 
     /// Whether a loop goes on running for it while it is pending.
