@@ -232,7 +232,7 @@ impl<T> Core<T> {
             deferred: 0,
             coming_wait: None,
             running: None,
-            news: News::NONE,
+            news: News::default(),
             settles: false,
             now_ns: 0,
             now_is_of_turn: false,

@@ -18,14 +18,6 @@ pub struct News {
     pub errno: i32,
 }
 
-impl News {
-    pub(crate) const NONE: Self = Self {
-        count: 0,
-        left: 0,
-        errno: 0,
-    };
-}
-
 impl<T> Core<T> {
     /// What the callback that runs is told beside readiness.
     ///
@@ -41,7 +33,7 @@ impl<T> Core<T> {
     #[inline]
     pub(crate) fn forget_news(&mut self) {
         self.settles = false;
-        self.news = News::NONE;
+        self.news = News::default();
     }
 
     /// For an event that is told more than readiness, or that does not count.

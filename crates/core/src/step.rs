@@ -173,7 +173,7 @@ impl<T: Clone> Core<T> {
                 Phase::Dispatch => {
                     match self.next(&mut now) {
                         Next::Run(level) if self.clear(level) => return None,
-                        // It does not decide which level the turn is for.
+                        // What goes ahead, or is internal, does not decide which level the turn is for.
                         Next::Run(level) | Next::Yield(level) => {
                             return Some(Step::Run(self.run(level)));
                         }

@@ -179,8 +179,8 @@ impl Deadlines {
             self.timers[index as usize] = Timer::NONE;
         } else {
             self.dead += 1;
-            self.sweep_if_most_are_dead();
         }
+        self.sweep_if_most_are_dead();
         Some(deadline_ns)
     }
 
@@ -274,6 +274,7 @@ impl Deadlines {
         }
         if is_placed {
             self.heap.remove(index);
+            self.sweep_if_most_are_dead();
         }
         if prev == NONE {
             // Time went back, and this timer is due before the head.

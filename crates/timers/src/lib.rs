@@ -75,7 +75,7 @@
 //! | [`Timers::rearm`] out of a lane | `O(log n)` | when the heap is full |
 //! | [`Timers::rearm_in_lane`] | `O(1)`; `O(log n)` if it was in no lane or is alone in one | when the heap is full |
 //! | [`Timers::look_again_ns`] | `O(1)`; `O(log n)` for each timer that went as the first | no |
-//! | [`Timers::peek`] | `O(1)`; `O(log n)` for each timer to be put back | no |
+//! | [`Timers::peek`] | `O(1)`; `O(log n)` for each timer to be put back, or that has gone | no |
 //! | [`Timers::peek_due`] | the same; `O(n)` now and then, where much is due together | for as much, until so much was once |
 //! | [`Timers::pop_due`] | `O(1)` if nothing is due, else `O(log n)`; the same to put back | as `peek_due` |
 //! | [`Timers::lane`] | `O(log l)` | the first time for each duration |

@@ -8,6 +8,7 @@ use alloc::string::String;
 
 use super::Deadlines;
 use crate::lane::GONE;
+use crate::shrink::FLOOR;
 use crate::slots::ensure;
 
 impl Deadlines {
@@ -63,7 +64,11 @@ impl Deadlines {
                 format!("{found} {what}, {counted} are counted")
             })?;
         }
-        Ok(())
+        let is_swept = self.dead * 4 <= self.heap.len() * 3;
+        let are_few = self.heap.len() <= FLOOR && self.len > 0;
+        ensure(is_swept || are_few, || {
+            format!("{} timers that have gone were not swept", self.dead)
+        })
     }
 }
 
@@ -93,7 +98,7 @@ mod tests {
     #[test]
     fn whatever_is_wrong_is_said() {
         type Fault = (&'static str, fn(&mut Deadlines));
-        let faults: [Fault; 18] = [
+        let faults: [Fault; 19] = [
             ("timer 1 has no place", |t| t.heap.remove(1)),
             ("timer 2 is placed too late", |t| {
                 t.timers[2].deadline_ns = 19;
@@ -103,6 +108,15 @@ mod tests {
             }),
             ("1 timers that are not armed have a place, 0", |t| {
                 t.dead = 0;
+            }),
+            ("1 timers that have gone were not swept", |t| {
+                let mut timers = Deadlines::new();
+                (0..2).for_each(|index| timers.set(index, 10));
+                timers.timers[0] = Timer::NONE;
+                timers.heap.remove(0);
+                timers.timers[1].sequence = GONE;
+                (timers.len, timers.dead) = (0, 1);
+                *t = timers;
             }),
             ("what it has left", |t| t.heap.remove(6)),
             ("what it has left", |t| t.timers[6] = Timer::NONE),

@@ -146,6 +146,29 @@ fn more_than_three_quarters_go_in_one_sweep_unless_there_are_few() {
 }
 
 #[test]
+fn what_has_gone_is_swept_also_when_it_is_the_others_that_leave_the_heap() {
+    // For a lane.
+    let mut timers = rising(100);
+    let lane = timers.lane(Duration::from_nanos(100));
+    (1..=75).for_each(|index| _ = timers.remove(index));
+    for index in 76..100 {
+        timers.set_in_lane(index, lane, 0);
+        timers.verify().unwrap();
+    }
+    assert_eq!((timers.heap.len(), timers.dead), (2, 0));
+
+    // As they are due, all together.
+    let mut timers = rising(500);
+    (200..500).for_each(|index| _ = timers.remove(index));
+    let now_ns = timers.get(199).unwrap();
+    while let Some((index, _)) = timers.peek_due(now_ns) {
+        timers.remove(index);
+        timers.verify().unwrap();
+    }
+    assert_eq!((timers.heap.len(), timers.dead), (0, 0));
+}
+
+#[test]
 fn a_timer_that_has_gone_is_armed_anew_for_the_end_of_time() {
     let mut timers = rising(2);
     timers.remove(1);
