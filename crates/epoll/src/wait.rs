@@ -24,12 +24,8 @@ pub(crate) enum Resolution {
 
 impl Resolution {
     /// Waits once, and returns how many of `events` were written. An interrupted wait reported
-    /// nothing.
+    /// nothing. Compiled into its caller, as that is into its own.
     #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "see where it is called: down to the system call"
-    )]
     pub(crate) fn wait(
         &mut self,
         calls: &mut impl Calls,

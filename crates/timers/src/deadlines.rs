@@ -3,8 +3,9 @@
 //! The one idea: a timer's true key (deadline, sequence) is kept by its index, and the heap holds keys
 //! that may be too early, never too late. So moving a deadline later writes the key only, and so does
 //! letting the next timer of a lane stand in for the head that left. A removed timer leaves its entry
-//! behind, for the next of its index to take over: mostly that is due later. A timer whose place in the heap is too early comes up as the first too soon; only then is it
-//! put back to where it belongs, or goes.
+//! behind, for the next of its index to take over: mostly that is due later. A timer whose place in the
+//! heap is too early comes up as the first too soon; only then is it put back to where it belongs, or
+//! goes.
 
 mod check;
 #[cfg(test)]
@@ -160,14 +161,12 @@ impl Deadlines {
     #[inline]
     pub fn remove(&mut self, index: u32) -> Option<u64> {
         let timer = self.timers.get_mut(index as usize)?;
-        let Timer {
-            deadline_ns,
-            sequence,
-            lane,
-        } = *timer;
-        if sequence >= GONE {
+        if !timer.is_armed() {
             return None;
         }
+        let Timer {
+            deadline_ns, lane, ..
+        } = *timer;
         timer.sequence = GONE;
         self.len -= 1;
         if let Some(lane) = lane

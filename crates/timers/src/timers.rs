@@ -201,10 +201,10 @@ impl<T> Timers<T> {
 
     /// When to look again, in nanoseconds: no timer is due before; `None` if there is none.
     ///
-    /// Sooner than the first deadline only if a timer was moved later (or another has taken the place of one
-    /// that was removed): its old deadline counts until it has come up. So an event loop that sleeps until then may find nothing due, once for each
-    /// such timer, but pays nothing for timers that are moved again and again. Where that once is too
-    /// often, [`Timers::peek`] is exact.
+    /// Sooner than the first deadline only if a timer was moved later, or another has taken the place of
+    /// one that was removed: the old deadline counts until it has come up. So an event loop that sleeps
+    /// until then may find nothing due, once for each such timer, but pays nothing for timers that are
+    /// moved again and again. Where that once is too often, [`Timers::peek`] is exact.
     ///
     /// Costs `O(1)`, and `O(log n)` for each timer that was removed while it was the first.
     #[inline]

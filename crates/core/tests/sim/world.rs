@@ -219,7 +219,7 @@ impl World {
 
     fn call(&mut self, why: Activation<Payload>) {
         let now_ns = self.sim.now_ns();
-        let payload = why.payload.clone();
+        let payload = &why.payload;
         let event = payload.event;
         let news = self.front.core.news();
         self.oracle.runs(&self.front.core, event, &why, now_ns);
@@ -235,9 +235,9 @@ impl World {
             self.apply(op);
         }
         match self.roles[event] {
-            Role::Keeper(keeper) => self.keep(&payload, keeper, why.ready),
+            Role::Keeper(keeper) => self.keep(payload, keeper, why.ready),
             Role::Counter => self.count(event, news.count),
-            Role::Passer(manner) => self.pass(&payload, manner, why.ready),
+            Role::Passer(manner) => self.pass(payload, manner, why.ready),
         }
         for op in &after {
             self.apply(op);
