@@ -24,11 +24,14 @@ static const char *lacks(void) { return NULL; }
     }
 ON(plain) ON(again) ON(toggle)
 
-static void count(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what, (void)arg;
-    hops++;
-}
+#define ON_OTHER(name, act)                                                                           \
+    static void on_##name(evutil_socket_t fd, short what, void *arg)                                  \
+    {                                                                                                 \
+        (void)fd, (void)what, (void)arg;                                                              \
+        hop();                                                                                        \
+        act;                                                                                          \
+    }
+ON_OTHER(timer, (void)0) ON_OTHER(signal, next_signal()) ON_OTHER(wake, answer())
 
 static void open_loop(void)
 {
@@ -36,17 +39,20 @@ static void open_loop(void)
     has_changelist = getenv("LIBEVENT_CHANGELIST") != NULL;
     if (has_changelist)
         event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
-    if (strncmp(work, "wake", 4) == 0)
+    int is_wake = strncmp(work, "wake", 4) == 0;
+    if (is_wake)
         evthread_use_pthreads();
     base = event_base_new_with_config(config);
     need(base != NULL, "event_base_new");
     events = calloc(n, sizeof *events);
     writes = calloc(n, sizeof *writes);
     for (size_t i = 0; i < n; i++)
-        evtimer_assign(&events[i], base, count, NULL);
+        evtimer_assign(&events[i], base, is_wake ? on_wake : on_timer, NULL);
 }
 
-static void turn(void) { event_base_loop(base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY); }
+/* What wakes it is no event that is pending. */
+static void run(void) { event_base_loop(base, EVLOOP_NO_EXIT_ON_EMPTY); }
+static void stop(void) { event_base_loopbreak(base); }
 
 static void tell_kernel(void)
 {
@@ -84,7 +90,7 @@ static void stop_timer(size_t i) { event_del(&events[i]); }
 
 static void start_signal(int number)
 {
-    evsignal_assign(&events[0], base, number, count, NULL);
+    evsignal_assign(&events[0], base, number, on_signal, NULL);
     event_add(&events[0], NULL);
 }
 

@@ -26,9 +26,9 @@ static const char *lacks(void)
     }
 ON(plain) ON(refresh) ON(again) ON(toggle) ON(once)
 
-static void on_timer(uv_timer_t *timer) { (void)timer, hops++; }
-static void on_signal(uv_signal_t *signal, int number) { (void)signal, (void)number, hops++; }
-static void on_wake(uv_async_t *async) { (void)async, hops++; }
+static void on_timer(uv_timer_t *timer) { (void)timer, hop(); }
+static void on_signal(uv_signal_t *signal, int number) { (void)signal, (void)number, hop(), next_signal(); }
+static void on_wake(uv_async_t *async) { (void)async, hop(), answer(); }
 
 static void open_loop(void)
 {
@@ -40,7 +40,8 @@ static void open_loop(void)
         uv_timer_init(&loop, &clocks[i]);
 }
 
-static void turn(void) { uv_run(&loop, UV_RUN_ONCE); }
+static void run(void) { uv_run(&loop, UV_RUN_DEFAULT); }
+static void stop(void) { uv_stop(&loop); }
 
 /* For timers it is the time of the loop that counts. */
 static void tell_kernel(void)

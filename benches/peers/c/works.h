@@ -8,8 +8,10 @@
 /* Why the library has no part in `work`, or NULL. */
 static const char *lacks(void);
 static void open_loop(void);
-/* Waits, and runs the callbacks of what is ready. */
-static void turn(void);
+/* Waits and runs the callbacks of what is ready, turn after turn, until `stop` is called in one or nothing
+ * is started any more. */
+static void run(void);
+static void stop(void);
 /* What was started and stopped is known to the kernel from here on. */
 static void tell_kernel(void);
 
@@ -29,19 +31,34 @@ static void start_timer(size_t i, span after);
 static void move_timer(size_t i, span after);
 static void stop_timer(size_t i);
 
-/* Their callbacks count in `hops`. */
+/* Their callbacks call `hop` and `next_signal`, or `hop` and `answer`. */
 static void start_signal(int number);
 static void start_waker(void);
 static void wake(void);
 
-static uint64_t hops;
+/* How many callbacks have run, and after how many the run is to end. */
+static uint64_t hops, goal;
+
+static inline void hop(void)
+{
+    if (++hops == goal)
+        stop();
+}
+
+/* A library that stops at the end of a turn may run more. */
+static void run_until(uint64_t end)
+{
+    goal = end;
+    if (hops < goal)
+        run();
+}
 
 /* A ring. Each callback of a source is one of these, by the work. */
 
 static inline void plain(size_t i)
 {
     pass_on(i);
-    hops++;
+    hop();
 }
 
 static inline void refresh(size_t i)
@@ -79,20 +96,14 @@ static inline void once(size_t i)
      : is("cascade")    ? on_once                                                                     \
                         : on_plain)
 
-static void ring(uint64_t ops)
-{
-    while (hops < ops)
-        turn();
-}
+static void ring(uint64_t ops) { run_until(ops); }
 
 static void cascade(uint64_t ops)
 {
     while (hops < ops) {
-        uint64_t end = hops + n;
         for (size_t i = 0; i < n; i++)
             start_source(i, 0);
-        while (hops < end)
-            turn();
+        run_until(hops + n);
     }
 }
 
@@ -166,8 +177,7 @@ static void cancel_timers(uint64_t ops)
 static void expire_timers(uint64_t ops)
 {
     (void)ops;
-    while (hops < n)
-        turn();
+    run_until(n);
 }
 
 static void prepare_timers(void)
@@ -200,17 +210,21 @@ static void new_timers(void)
 
 static pid_t own;
 
+static inline void next_signal(void)
+{
+    if (hops < goal)
+        kill(own, SIGUSR1);
+}
+
 static void send_signals(uint64_t ops)
 {
-    while (hops < ops) {
-        uint64_t before = hops;
-        kill(own, SIGUSR1);
-        while (hops == before)
-            turn();
-    }
+    kill(own, SIGUSR1);
+    run_until(ops);
 }
 
 static int wanted[2], answers[2];
+
+static inline void answer(void) { put(answers[1]); }
 
 static void *other_thread(void *arg)
 {
@@ -229,12 +243,7 @@ static void *other_thread(void *arg)
 static void wakes(uint64_t ops)
 {
     need(write(wanted[1], &ops, sizeof ops) == sizeof ops, "write");
-    while (hops < ops) {
-        uint64_t before = hops;
-        turn();
-        for (; before < hops; before++)
-            put(answers[1]);
-    }
+    run_until(ops);
 }
 
 static void start_other(void)

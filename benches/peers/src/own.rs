@@ -1,16 +1,38 @@
 //! evloop, by its facade.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evloop::{EventId, EventLoop, Interest, Mode, Ready, Signal};
+use evloop::{Cx, EventId, EventLoop, Interest, Ready, Signal};
 use rustix::process::{getpid, kill_process};
 
 use crate::wake;
 use crate::work::{self, Batch, IDLE, Link, NO_SUCH, Offer, Timeouts, Work, timed};
 
-/// The state of the loop: how many callbacks ran.
-type Loop = EventLoop<u64>;
+type Loop = EventLoop<Hops>;
+
+/// How many callbacks have run, and after how many the run is to end.
+struct Hops {
+    ran: u64,
+    goal: u64,
+}
+
+/// To be called by each callback.
+fn hop(cx: &mut Cx<'_, Hops>) {
+    cx.state.ran += 1;
+    if cx.state.ran == cx.state.goal {
+        cx.events.break_loop();
+    }
+}
+
+/// Runs until so many callbacks have run.
+fn run(events: &mut Loop, goal: u64) {
+    let mut hops = Hops { ran: 0, goal };
+    let _outcome = events.run(&mut hops).expect("it runs");
+    assert_eq!(hops.ran, goal, "nothing was left to run");
+}
 
 pub(crate) fn offer(work: &Work) -> Offer {
     match work.name.as_str() {
@@ -37,15 +59,15 @@ fn ring(work: &Work) -> Batch {
         let added = match work.name.as_str() {
             "ring-edge" => event.persist().edge().add(move |cx, reader, _| {
                 work::pass_on(reader, &writer);
-                *cx.state += 1;
+                hop(cx);
             }),
             "ring-timeout" => event.persist().timeout(IDLE).add(move |cx, reader, _| {
                 work::pass_on(reader, &writer);
-                *cx.state += 1;
+                hop(cx);
             }),
             "ring-again" => event.timeout(IDLE).add(move |cx, reader, _| {
                 work::pass_on(reader, &writer);
-                *cx.state += 1;
+                hop(cx);
                 cx.events.delete(cx.id()).expect("it is there");
                 cx.events.add(cx.id()).expect("it is there");
             }),
@@ -56,29 +78,16 @@ fn ring(work: &Work) -> Batch {
                 cx.events
                     .set_interest(cx.id(), Interest::READ)
                     .expect("it is there");
-                *cx.state += 1;
+                hop(cx);
             }),
             _ => event.persist().add(move |cx, reader, _| {
                 work::pass_on(reader, &writer);
-                *cx.state += 1;
+                hop(cx);
             }),
         };
         added.expect("a pipe can be waited for");
     }
-    Box::new(move |ops| turns(&mut events, ops))
-}
-
-/// Runs until so many callbacks ran; nanoseconds each.
-fn turns(events: &mut Loop, ops: u64) -> f64 {
-    let mut hops = 0;
-    let time = timed(|| run(events, &mut hops, ops));
-    time / hops as f64
-}
-
-fn run(events: &mut Loop, hops: &mut u64, ops: u64) {
-    while *hops < ops {
-        let _outcome = events.run_mode(Mode::Once, hops).expect("it runs");
-    }
+    Box::new(move |ops| timed(|| run(&mut events, ops)) / ops as f64)
 }
 
 /// Kept events, so that they are there for the next pass; the byte that is left starts it.
@@ -92,7 +101,7 @@ fn cascade(work: &Work) -> Batch {
         let event = events.io(link.reader, Interest::READ).keep();
         let added = event.add(move |cx, reader, _| {
             work::pass_on(reader, &writer);
-            *cx.state += 1;
+            hop(cx);
         });
         ids.push(added.expect("a pipe can be waited for"));
     }
@@ -103,8 +112,8 @@ fn cascade(work: &Work) -> Batch {
                 for &id in &ids {
                     events.add(id).expect("it is there");
                 }
-                let end = hops + ids.len() as u64;
-                run(&mut events, &mut hops, end);
+                run(&mut events, ids.len() as u64);
+                hops += ids.len() as u64;
             }
         });
         time / hops as f64
@@ -117,7 +126,7 @@ fn timers(work: &Work) -> Batch {
     let mut events = Loop::new().expect("a loop");
     let new = |&timeout| {
         let timer = events.timer(timeout).keep();
-        timer.add(|cx| *cx.state += 1).expect("there is room")
+        timer.add(hop).expect("there is room")
     };
     let ids: Vec<EventId> = first.iter().map(new).collect();
     let name = work.name.clone();
@@ -151,7 +160,7 @@ fn timers(work: &Work) -> Batch {
             "timer-later" | "timer-earlier" => timed(|| set(events, &moved)),
             _ => {
                 work::until_due();
-                timed(|| run(events, &mut 0, ids.len() as u64))
+                timed(|| run(events, ids.len() as u64))
             }
         };
         time / ids.len() as f64
@@ -160,36 +169,43 @@ fn timers(work: &Work) -> Batch {
 
 fn signal() -> Batch {
     let mut events = Loop::new().expect("a loop");
-    let event = events.signal(Signal::USR1).persist();
-    event.add(|cx, _| *cx.state += 1).expect("it can be caught");
     let own = getpid();
+    let send = move || kill_process(own, rustix::process::Signal::USR1).expect("sent");
+    let added = events.signal(Signal::USR1).persist().add(move |cx, _| {
+        hop(cx);
+        if cx.state.ran < cx.state.goal {
+            send();
+        }
+    });
+    added.expect("it can be caught");
     Box::new(move |ops| {
-        let mut caught = 0;
         timed(|| {
-            for sent in 1..=ops {
-                kill_process(own, rustix::process::Signal::USR1).expect("sent");
-                run(&mut events, &mut caught, sent);
-            }
+            send();
+            run(&mut events, ops);
         }) / ops as f64
     })
 }
 
 /// An event that another thread activates.
 fn wake(work: &Work) -> Offer {
+    let other = Rc::new(OnceCell::new());
+    let answered = Rc::clone(&other);
     let mut events = Loop::new().expect("a loop");
-    let event = events.user().persist();
-    let id = event.add(|cx, _| *cx.state += 1).expect("there is room");
+    let added = events.user().persist().add(move |cx, _| {
+        hop(cx);
+        let other: &wake::Other = answered.get().expect("it is there before it wakes");
+        other.answer();
+    });
+    let id = added.expect("there is room");
     let activator = events.activator(id, Ready::empty()).expect("it is there");
     let waker = move || activator.activate().expect("it is there");
-    let other = wake::Other::start(work, Arc::new(waker))?;
+    let started = wake::Other::start(work, Arc::new(waker))?;
+    assert!(other.set(started).is_ok(), "it is set once");
     Ok(Box::new(move |ops| {
-        let mut wakes = 0;
+        let other = other.get().expect("it was set");
         timed(|| {
             other.begin(ops);
-            for woken in 1..=ops {
-                run(&mut events, &mut wakes, woken);
-                other.answer();
-            }
+            run(&mut events, ops);
         }) / ops as f64
     }))
 }
@@ -199,7 +215,7 @@ fn add_delete() -> Batch {
     let mut events = Loop::new().expect("a loop");
     let event = events.io(reader, Interest::READ).keep();
     let id = event
-        .add(|cx, _, _| *cx.state += 1)
+        .add(|cx, _, _| hop(cx))
         .expect("a pipe can be waited for");
     Box::new(move |ops| {
         let _open = &writer;
@@ -218,7 +234,7 @@ fn register() -> Batch {
         timed(|| {
             for _ in 0..ops {
                 let event = events.io(work::new_source(), Interest::READ).persist();
-                let id = event.add(|cx, _, _| *cx.state += 1);
+                let id = event.add(|cx, _, _| hop(cx));
                 let id = id.expect("it can be waited for");
                 events.remove(id).expect("it is there");
             }
