@@ -116,7 +116,7 @@ impl Case {
 pub(crate) const WORKS: &[(&str, &str)] = &[
     (
         "ring",
-        "Level-triggered persistent events in a ring of pipes: one read of a byte, one write into the next pipe. Pipes, and bytes that go round at a time. raw-called is raw with a callback for each event: to return from a function after a system call is cheap on some processors, and not on others.",
+        "Level-triggered persistent events in a ring of pipes: one read of a byte, one write into the next pipe. Pipes, and bytes that go round at a time. evloop, libevent, libev and libuv run until a callback stops them, here and below. raw-called is raw with a callback for each event: to return from a function after a system call is cheap on some processors, and not on others.",
     ),
     ("ring-edge", "The same, edge-triggered."),
     (
@@ -151,7 +151,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "signal",
-        "The process sends itself a signal; the loop turns until it is seen. raw: a handler that writes into a pipe. calloop: the signal is blocked, and read from a signalfd.",
+        "The process sends itself a signal each time that it has seen the one before: evloop, libevent, libev and libuv in its callback. raw: a handler that writes into a pipe. calloop: the signal is blocked, and read from a signalfd.",
     ),
     (
         "wake",

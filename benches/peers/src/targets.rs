@@ -108,6 +108,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         1.10,
     ),
     (
+        "cascade: of raw, level",
+        "cascade 100/1",
+        Against::One("raw-level"),
+        1.10,
+    ),
+    (
         "cascade: of raw with callbacks",
         "cascade 100/1",
         Against::One("raw-called"),
