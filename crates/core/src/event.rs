@@ -330,6 +330,19 @@ impl<T> Event<T> {
         self.state.intersection(State::SORT) == State::PERSISTENT
     }
 
+    /// Whether there is nothing to delete: it is a one-shot whose callback runs, for a file that stays open
+    /// or for none. It is pending no more, and is taken off what it waited for when its callback is over,
+    /// unless that adds it again.
+    #[inline]
+    pub(crate) fn only_lingers(&self) -> bool {
+        let is_lingering = State::LINGERING.union(State::QUEUED);
+        let stays_open = match self.kind {
+            Kind::Io { ownership, .. } => ownership == Ownership::Owned,
+            kind => kind == Kind::Plain,
+        };
+        stays_open && self.state.intersection(is_lingering) == State::LINGERING
+    }
+
     /// Whether a loop goes on running for it while it is pending.
     #[inline]
     pub(crate) const fn counts(&self) -> bool {

@@ -161,6 +161,15 @@ impl<T> Core<T> {
     #[inline]
     pub fn delete(&mut self, id: EventId) -> Result<Option<Release>, NoSuchEvent> {
         let event = self.events.get(id).ok_or(NoSuchEvent)?;
+        if event.only_lingers() {
+            return Ok(None);
+        }
+        self.take_away(id)
+    }
+
+    /// Makes an event not pending and not active, and takes it off what it waited for.
+    fn take_away(&mut self, id: EventId) -> Result<Option<Release>, NoSuchEvent> {
+        let event = self.events.get(id).ok_or(NoSuchEvent)?;
         let (is_queued, kind) = (event.state.intersects(State::QUEUED), event.kind);
         if is_queued {
             self.deactivate(id.slot);
@@ -183,7 +192,7 @@ impl<T> Core<T> {
     ///
     /// `event_free`.
     pub fn remove(&mut self, id: EventId) -> Result<Leaving<T>, NoSuchEvent> {
-        let signal = self.delete(id)?;
+        let signal = self.take_away(id)?;
         let fd = self.idle_fd(id.slot);
         let payload = self.events.remove(id);
         Ok(Leaving {
@@ -205,7 +214,7 @@ impl<T> Core<T> {
     ///
     /// `event_del`, where the base has a changelist.
     pub fn retire(&mut self, id: EventId) -> Result<Leaving<T>, NoSuchEvent> {
-        let release = self.delete(id)?;
+        let release = self.take_away(id)?;
         let payload = self.events.remove(id);
         Ok(Leaving { release, payload })
     }
