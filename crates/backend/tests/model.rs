@@ -84,11 +84,7 @@ impl Manual {
             };
             reports.extend(std::iter::repeat_n(refusal, times));
             if self.breaks(Breach::ReportsTheRefused) {
-                reports.push(Report {
-                    token,
-                    ready: Ready::ERROR,
-                    errno: 0,
-                });
+                reports.push(Report::ready(token, Ready::ERROR));
             }
         } else if wanted.is_empty() {
             self.held.remove(&entry.fd);
@@ -109,26 +105,14 @@ impl Manual {
                 all.for_interest(*interest)
             };
             if !told.is_empty() || self.breaks(Breach::ReportsNothing) {
-                reports.push(Report {
-                    token: *token,
-                    ready: told,
-                    errno: 0,
-                });
+                reports.push(Report::ready(*token, told));
             }
             if self.breaks(Breach::RefusesUnasked) {
-                reports.push(Report {
-                    token: *token,
-                    ready: Ready::ERROR,
-                    errno: EIO,
-                });
+                reports.push(Report::refused(*token, EIO));
             }
         }
         let gone = self.gone.iter().chain(&self.ghosts);
-        reports.extend(gone.map(|token| Report {
-            token: *token,
-            ready: Ready::READ,
-            errno: 0,
-        }));
+        reports.extend(gone.map(|token| Report::ready(*token, Ready::READ)));
     }
 }
 
@@ -369,6 +353,59 @@ fn errors_name_the_call_and_keep_the_reason() {
     for error in [&control as &dyn Error, &wait] {
         assert_eq!(error.source().unwrap().to_string(), source().to_string());
     }
+}
+
+/// The least that a backend can be.
+#[derive(Debug, Default)]
+struct Least {
+    waits: Vec<(usize, Option<Duration>)>,
+}
+
+impl Backend for Least {
+    fn name(&self) -> &'static str {
+        "least"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::EDGE
+    }
+
+    fn add(&mut self, _: RawFd, _: Token, _: Interest, _: Trigger) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn delete(&mut self, _: RawFd) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    fn wait(
+        &mut self,
+        changes: &[Entry],
+        timeout: Option<Duration>,
+        _: &mut Vec<Report>,
+    ) -> Result<(), WaitError> {
+        self.waits.push((changes.len(), timeout));
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_backend_does_not_say_is_said_for_it() {
+    let (fd, token) = (4, Token::from_bits(0));
+    let mut change = Change::new(Interest::empty(), Trigger::Level);
+    change.add(Interest::READ);
+    let mut least = Least::default();
+    let applied = least.apply(&[Entry { fd, token, change }], &mut Vec::new());
+    applied.unwrap();
+    assert_eq!(least.waits, [(1, Some(Duration::ZERO))]);
+    assert!(least.interest_set().unwrap().is_none());
+}
+
+#[test]
+fn checked_is_what_is_in_it() {
+    let checked = Checked::new(Least::default());
+    assert_eq!(checked.name(), "least");
+    assert_eq!(checked.capabilities(), Capabilities::EDGE);
 }
 
 #[test]

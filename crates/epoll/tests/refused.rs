@@ -136,6 +136,8 @@ fn assert_names(error: &CreateError, call: &str, errno: i32) {
     assert_eq!(error.call, call);
     assert_eq!(error.to_string(), format!("{call} failed"));
     assert_eq!(error.source.raw_os_error(), Some(errno));
+    let source = std::error::Error::source(error).unwrap();
+    assert_eq!(source.to_string(), error.source.to_string());
 }
 
 #[test]
@@ -167,6 +169,29 @@ fn instance_that_cannot_be_renewed_stays_as_it_is() {
             epoll.wait(&[], Some(Duration::ZERO), &mut reports).unwrap();
             assert_eq!(reports.len(), 1);
         });
+    }
+}
+
+/// Where there is no `/proc`, or it may not be looked into, what is held is not known; that is no error.
+#[test]
+fn interest_set_that_is_not_listed_is_not_known() {
+    for (errno, is_error) in [
+        (libc::ENOENT, false),
+        (libc::EACCES, false),
+        (libc::EMFILE, true),
+    ] {
+        let looking = thread::spawn(move || {
+            let source = ready();
+            let mut epoll = Epoll::new().unwrap();
+            epoll
+                .add(source.as_raw_fd(), token(7), Interest::READ, Trigger::Level)
+                .unwrap();
+            refuse(libc::SYS_openat, errno);
+            let said = epoll.interest_set();
+            assert_eq!(said.is_err(), is_error);
+            assert_eq!(said.ok().flatten(), None);
+        });
+        looking.join().unwrap();
     }
 }
 
@@ -325,11 +350,7 @@ fn refusal_alone_ends_the_wait() {
             epoll
                 .wait(&[Entry { fd, token, change }], timeout, &mut reports)
                 .unwrap();
-            let told = Report {
-                token,
-                ready: Ready::ERROR,
-                errno: libc::ENOSPC,
-            };
+            let told = Report::refused(token, libc::ENOSPC);
             assert_eq!(reports, [told]);
         });
     }

@@ -22,11 +22,7 @@ fn closed(number: RawFd) -> Poll {
     holding(&fd, A, Interest::READ)
 }
 
-const BAD: Report = Report {
-    token: A,
-    ready: Ready::ERROR,
-    errno: libc::EBADF,
-};
+const BAD: Report = Report::refused(A, libc::EBADF);
 
 #[test]
 fn a_bad_add_is_an_error_and_changes_nothing() {
@@ -41,6 +37,14 @@ fn a_bad_add_is_an_error_and_changes_nothing() {
         assert_eq!(error, ("poll", number, Some(libc::EBADF)));
         assert_eq!(held(&poll), []);
     }
+}
+
+/// That of the standard input, which every Rust program has open.
+#[test]
+fn zero_is_a_number_like_others() {
+    let mut poll = Poll::new();
+    poll.add(0, A, Interest::READ, Trigger::Level).unwrap();
+    assert_eq!(held(&poll), [(0, A, Interest::READ)]);
 }
 
 #[test]
