@@ -93,7 +93,7 @@
 //!         for (fd, (token, interest)) in &self.held {
 //!             let ready = self.ready.get(fd).copied().unwrap_or_default().for_interest(*interest);
 //!             if !ready.is_empty() {
-//!                 reports.push(Report { token: *token, ready, errno: 0 });
+//!                 reports.push(Report::ready(*token, ready));
 //!             }
 //!         }
 //!         Ok(()) // without having waited: a wait that was interrupted
@@ -109,7 +109,7 @@
 //! change.add(Interest::WRITE);
 //! let mut reports = Vec::new();
 //! backend.wait(&[Entry { fd: 3, token, change }], None, &mut reports)?;
-//! assert_eq!(reports, [Report { token, ready: Ready::READ | Ready::WRITE, errno: 0 }]);
+//! assert_eq!(reports, [Report::ready(token, Ready::READ | Ready::WRITE)]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -291,6 +291,29 @@ pub struct Report {
     /// Not 0: the kernel refused a change of this file descriptor for this reason, or says that it
     /// is not open, and no longer holds any interest in it.
     pub errno: i32,
+}
+
+impl Report {
+    /// That this is ready.
+    #[inline]
+    #[must_use]
+    pub const fn ready(token: Token, ready: Ready) -> Self {
+        Self {
+            token,
+            ready,
+            errno: 0,
+        }
+    }
+
+    /// That the kernel refused a change for this reason, which is not 0, and holds nothing.
+    #[must_use]
+    pub const fn refused(token: Token, errno: i32) -> Self {
+        Self {
+            token,
+            ready: Ready::ERROR,
+            errno,
+        }
+    }
 }
 
 /// A monotonic clock.

@@ -126,11 +126,7 @@ impl Backend for Epoll {
         for entry in changes {
             if let Err(refusal) = apply(&mut self.epoll.as_fd(), entry) {
                 let (token, errno) = (entry.token, refusal.errno);
-                reports.push(Report {
-                    token,
-                    ready: Ready::ERROR,
-                    errno,
-                });
+                reports.push(Report::refused(token, errno));
             }
         }
         Ok(())
@@ -237,11 +233,10 @@ fn report(event: &epoll_event) -> Report {
     } else {
         Ready::CLOSED
     };
-    Report {
-        token: Token::from_bits(event.u64),
-        ready: SAID[(event.events & SAID_BITS) as usize].union(closed),
-        errno: 0,
-    }
+    Report::ready(
+        Token::from_bits(event.u64),
+        SAID[(event.events & SAID_BITS) as usize].union(closed),
+    )
 }
 
 /// The bits of an event that the table is for: all that may be reported, but for `EPOLLRDHUP`, are

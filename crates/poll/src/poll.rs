@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, ControlError, Held, Report, WaitError};
-use evloop_changelist::{Entry, EpollOp, Interest, Op, RawFd, Ready, Token, Trigger};
+use evloop_changelist::{Entry, EpollOp, Interest, Op, RawFd, Token, Trigger};
 use libc::pollfd;
 
 use crate::table::Table;
@@ -134,11 +134,7 @@ impl Backend for Poll {
         for entry in changes {
             if let Err(refusal) = self.apply_one(entry) {
                 let (token, errno) = (entry.token, refusal.errno);
-                reports.push(Report {
-                    token,
-                    ready: Ready::ERROR,
-                    errno,
-                });
+                reports.push(Report::refused(token, errno));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! it says counts only if the entry found there agrees.
 
 use evloop_backend::Report;
-use evloop_changelist::{Interest, RawFd, Ready, Token};
+use evloop_changelist::{Interest, RawFd, Token};
 use libc::pollfd;
 
 use crate::bits;
@@ -88,22 +88,14 @@ impl Table {
             let (said, token) = (self.fds[at].revents, self.tokens[at]);
             count -= usize::from(said != 0);
             if said & libc::POLLNVAL != 0 {
-                reports.push(Report {
-                    token,
-                    ready: Ready::ERROR,
-                    errno: libc::EBADF,
-                });
+                reports.push(Report::refused(token, libc::EBADF));
                 // The last entry comes here, and is next.
                 self.remove_at(at);
                 continue;
             }
             if said != 0 {
                 let ready = bits::ready(said);
-                reports.push(Report {
-                    token,
-                    ready,
-                    errno: 0,
-                });
+                reports.push(Report::ready(token, ready));
             }
             at += 1;
         }

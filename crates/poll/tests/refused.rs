@@ -102,11 +102,7 @@ fn hears() {
     poll.add(fd.as_raw_fd(), token, Interest::READ, Trigger::Level)
         .unwrap();
     poll.wait(&[], None, &mut reports).unwrap();
-    let ready = Report {
-        token,
-        ready: Ready::READ,
-        errno: 0,
-    };
+    let ready = Report::ready(token, Ready::READ);
     assert_eq!(reports, [ready]);
 }
 

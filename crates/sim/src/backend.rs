@@ -243,11 +243,7 @@ impl State {
         };
         if let Err(refusal) = held {
             let errno = refusal.raw_os_error().expect("a refusal has a number");
-            reports.push(Report {
-                token,
-                ready: Ready::ERROR,
-                errno,
-            });
+            reports.push(Report::refused(token, errno));
         }
     }
 
@@ -289,11 +285,7 @@ impl State {
         }
         for (key, ready) in found {
             let token = self.kernel.token(set, key);
-            reports.push(Report {
-                token,
-                ready,
-                errno: 0,
-            });
+            reports.push(Report::ready(token, ready));
             self.kernel.reported(set, key);
         }
     }

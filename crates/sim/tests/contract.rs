@@ -44,11 +44,7 @@ fn wait(sim: &Sim, timeout: Option<Duration>) -> Vec<Report> {
 }
 
 fn report(slot: u32, ready: Ready) -> Report {
-    Report {
-        token: token(slot),
-        ready,
-        errno: 0,
-    }
+    Report::ready(token(slot), ready)
 }
 
 /// An action that writes a byte.
@@ -205,11 +201,7 @@ fn a_refused_change_is_reported_at_once_beside_what_is_ready() {
         adding(&sim, sim.file(), 2, Interest::READ),
         adding(&sim, 1000, 3, Interest::READ),
     ];
-    let refused = |slot, errno| Report {
-        token: token(slot),
-        ready: Ready::ERROR,
-        errno,
-    };
+    let refused = |slot, errno| Report::refused(token(slot), errno);
     let refusals = [refused(2, EPERM), refused(3, EBADF)];
     assert_eq!(wait_with(&sim, &changes, None), refusals);
     assert_eq!(sim.now_ns(), 0);

@@ -244,14 +244,7 @@ fn spurious_reports_are_of_what_was_asked_for() {
         slot: 0,
         generation: 0,
     };
-    assert_eq!(
-        reports,
-        [Report {
-            token,
-            ready: Ready::READ,
-            errno: 0
-        }]
-    );
+    assert_eq!(reports, [Report::ready(token, Ready::READ)]);
     assert_eq!(sim.now_ns(), 0);
 }
 

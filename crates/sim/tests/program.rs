@@ -118,11 +118,7 @@ fn call_that_is_named_fails_and_no_other() {
     sim.fail(Call::Change, 0, ENOMEM);
     let mut reports = Vec::new();
     backend.wait(&[entry], None, &mut reports).unwrap();
-    let refused = Report {
-        token: token(1),
-        ready: Ready::ERROR,
-        errno: ENOMEM,
-    };
+    let refused = Report::refused(token(1), ENOMEM);
     assert_eq!(reports, [refused]);
     assert_eq!(sim.interest_set(), [], "what was refused is not held");
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use evloop_changelist::Ready;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
