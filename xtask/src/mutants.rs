@@ -11,12 +11,16 @@ use crate::step::{Failure, Verdict};
 use crate::workspace::Workspace;
 
 /// What is mutated if it is not said.
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 9] = [
     "evloop-changelist",
     "evloop-signals",
     "evloop-pipe",
     "evloop-timers",
     "evloop-core",
+    "evloop-backend",
+    "evloop-epoll",
+    "evloop-poll",
+    "evloop-catcher",
 ];
 
 /// Runs cargo-mutants, with these arguments of its own.

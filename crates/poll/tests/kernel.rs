@@ -80,7 +80,12 @@ fn look(poll: &mut Poll, changes: &[Entry]) -> Vec<Report> {
 }
 
 fn held(poll: &Poll) -> Vec<(RawFd, Token, Interest)> {
-    poll.held().collect()
+    let held = poll.interest_set().unwrap().unwrap();
+    let told = held.iter().map(|held| {
+        assert_eq!(held.trigger, Trigger::Level);
+        (held.fd, held.token, held.interest)
+    });
+    told.collect()
 }
 
 /// What a look reports of a file in which there is this interest.
