@@ -335,12 +335,12 @@ impl<T> Event<T> {
     /// unless that adds it again.
     #[inline]
     pub(crate) fn only_lingers(&self) -> bool {
-        let is_lingering = State::LINGERING.union(State::QUEUED);
+        let lingering_or_queued = State::LINGERING.union(State::QUEUED);
         let stays_open = match self.kind {
             Kind::Io { ownership, .. } => ownership == Ownership::Owned,
             kind => kind == Kind::Plain,
         };
-        stays_open && self.state.intersection(is_lingering) == State::LINGERING
+        stays_open && self.state.intersection(lingering_or_queued) == State::LINGERING
     }
 
     /// Whether a loop goes on running for it while it is pending.
