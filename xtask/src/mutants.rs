@@ -39,6 +39,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<Verdict
     if !arguments.iter().any(|argument| argument == "--package") {
         cargo.args(PACKAGES.iter().flat_map(|name| ["--package", name]));
     }
+    // The tests of the facade are a package of their own.
+    if arguments.iter().any(|argument| argument == "evloop") {
+        cargo.args(["--test-package", "evloop", "--test-package", "evloop-tests"]);
+    }
     if Cargo::new(workspace, "nextest --version").succeeds() {
         cargo.args(["--test-tool", "nextest"]);
     }
