@@ -195,6 +195,10 @@ pub struct Core<T> {
     now_is_of_turn: bool,
     /// Neither a wait nor a callback came since the time was set.
     now_is_fresh: bool,
+    /// When the last wait began, as far as that is known.
+    wait_began_ns: Option<u64>,
+    /// How long it took, as far as that is known.
+    wait_ns: Option<u64>,
     stats: Stats,
     ran: Ran,
     most: Most,
@@ -237,6 +241,8 @@ impl<T> Core<T> {
             now_ns: 0,
             now_is_of_turn: false,
             now_is_fresh: false,
+            wait_began_ns: None,
+            wait_ns: None,
             stats: Stats::default(),
             ran: Ran::default(),
             most: Most::default(),

@@ -164,20 +164,21 @@ impl<T> Core<T> {
         if event.only_lingers() {
             return Ok(None);
         }
-        self.take_away(id)
+        Ok(self.take_away(id.slot))
     }
 
     /// Makes an event not pending and not active, and takes it off what it waited for.
-    fn take_away(&mut self, id: EventId) -> Result<Option<Release>, NoSuchEvent> {
-        let event = self.events.get(id).ok_or(NoSuchEvent)?;
+    #[inline]
+    fn take_away(&mut self, slot: u32) -> Option<Release> {
+        let event = &self.events[slot];
         let (is_queued, kind) = (event.state.intersects(State::QUEUED), event.kind);
         if is_queued {
-            self.deactivate(id.slot);
+            self.deactivate(slot);
         }
-        self.withdraw(id.slot);
+        self.withdraw(slot);
         match kind {
-            Kind::Signal(signal) => Ok(self.idle_signal(signal)),
-            _ => Ok(None),
+            Kind::Signal(signal) => self.idle_signal(signal),
+            _ => None,
         }
     }
 
@@ -192,7 +193,8 @@ impl<T> Core<T> {
     ///
     /// `event_free`.
     pub fn remove(&mut self, id: EventId) -> Result<Leaving<T>, NoSuchEvent> {
-        let signal = self.take_away(id)?;
+        self.events.get(id).ok_or(NoSuchEvent)?;
+        let signal = self.take_away(id.slot);
         let fd = self.idle_fd(id.slot);
         let payload = self.events.remove(id);
         Ok(Leaving {
@@ -214,7 +216,8 @@ impl<T> Core<T> {
     ///
     /// `event_del`, where the base has a changelist.
     pub fn retire(&mut self, id: EventId) -> Result<Leaving<T>, NoSuchEvent> {
-        let release = self.take_away(id)?;
+        self.events.get(id).ok_or(NoSuchEvent)?;
+        let release = self.take_away(id.slot);
         let payload = self.events.remove(id);
         Ok(Leaving { release, payload })
     }

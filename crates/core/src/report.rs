@@ -37,6 +37,14 @@ impl<T> Core<T> {
         }
     }
 
+    /// How long the last wait took, where it is known: the time was read before and after it for the sake
+    /// of timeouts. In nanoseconds.
+    #[inline]
+    #[must_use]
+    pub const fn wait_ns(&self) -> Option<u64> {
+        self.wait_ns
+    }
+
     /// The changes that go with [`Step::Wait`], in the order in which the file descriptors were
     /// first touched.
     #[must_use]

@@ -158,8 +158,10 @@ impl<T: Clone> Core<T> {
                     if let Some(slot) = self.check.advance() {
                         return Some(self.run_watcher(slot));
                     }
+                    self.wait_ns = None;
                     if !self.timers.is_empty() {
                         let now_ns = self.fresh_ns(&mut now);
+                        self.wait_ns = self.wait_began_ns.map(|began_ns| now_ns - began_ns);
                         self.expire(now_ns);
                     }
                     self.active.note_most();
@@ -269,6 +271,7 @@ impl<T> Core<T> {
     fn wait(&mut self, now: impl FnMut() -> u64) -> Step<T> {
         let timeout = self.timeout(now);
         self.fds.prune();
+        self.wait_began_ns = self.now_is_fresh.then_some(self.now_ns);
         self.now_is_fresh = false;
         self.now_is_of_turn = false;
         self.stats.waits += 1;

@@ -2,8 +2,12 @@
 //! front is asked for, and what the kernel is told.
 #![expect(clippy::unwrap_used, reason = "a failing test is the report")]
 
+#[path = "turn/lingering.rs"]
+mod lingering;
 #[path = "turn/told.rs"]
 mod told;
+#[path = "turn/wait.rs"]
+mod wait;
 
 use std::time::Duration;
 

@@ -58,8 +58,8 @@ pub struct EventLoop<S> {
     pub(crate) is_measuring: bool,
     /// Changes are told when they are made, and not with the wait.
     pub(crate) is_at_once: bool,
-    /// The last wait brought so much that there may well be more.
-    pub(crate) is_busy: bool,
+    /// How many reports the last wait brought.
+    pub(crate) brought: usize,
 }
 
 impl<S> EventLoop<S> {
@@ -108,7 +108,7 @@ impl<S> EventLoop<S> {
             reports: Vec::new(),
             is_measuring: false,
             is_at_once: false,
-            is_busy: false,
+            brought: 0,
         })
     }
 
@@ -394,18 +394,18 @@ impl<S> EventLoop<S> {
 
     /// Waits, and leaves what came in `reports`.
     ///
-    /// A timeout that is neither nothing nor for ever costs the kernel a timer. While there was
-    /// always something ready it is not needed: a look comes first, and the wait only where that
-    /// finds nothing.
+    /// A timeout that is neither nothing nor for ever costs the kernel more than a look. So where something
+    /// may well be ready a look comes first, and the wait only if that finds nothing.
     #[inline]
     fn wait_for_reports(&mut self, timeout: Option<Duration>) -> Result<(), WaitError> {
         let mut changes = self.core.changes();
         let is_finite = timeout.is_some_and(|timeout| !timeout.is_zero());
-        let looks = is_finite && self.is_busy;
+        let looks = is_finite && self.is_busy();
         if looks {
             let backend: &mut dyn Backend = &mut *self.backend;
             let looked = backend.wait(changes, Some(Duration::ZERO), &mut self.reports);
-            if looked.is_err() || !self.reports.is_empty() {
+            self.brought = self.reports.len();
+            if looked.is_err() || self.brought != 0 {
                 return looked;
             }
             // The look has told them.
@@ -418,12 +418,21 @@ impl<S> EventLoop<S> {
             _ => Some(Duration::ZERO),
         };
         let waited = self.backend.wait(changes, timeout, &mut self.reports);
-        // What comes one by one is mostly waited for.
-        self.is_busy = self.reports.len() > 1;
+        self.brought = self.reports.len();
         if looks {
             self.core.count_vain_look();
         }
         waited
+    }
+
+    /// Whether more may well be ready by now: the last wait brought several reports, or one that was there
+    /// already. What comes one by one, with time between, is mostly waited for.
+    fn is_busy(&self) -> bool {
+        match self.brought {
+            0 => false,
+            1 => self.core.wait_ns().is_some_and(|took| took < AT_ONCE_NS),
+            _ => true,
+        }
     }
 
     /// Item 9: runs the callback of an event.
@@ -447,6 +456,9 @@ impl<S> EventLoop<S> {
         self.core.measured(id, time);
     }
 }
+
+/// A wait that takes no longer has not slept: to be woken takes a thread longer than that.
+const AT_ONCE_NS: u64 = 2_000;
 
 /// A run. However it ends, the loop is as it is between two runs.
 struct Run<'a, S>(&'a mut EventLoop<S>);

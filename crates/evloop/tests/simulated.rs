@@ -51,6 +51,36 @@ fn readiness_timers_and_exit_work_in_simulated_time() {
     events.verify().unwrap();
 }
 
+/// What was there already may well be followed by more, so a look comes before the next wait; what has been
+/// slept for is not.
+#[test]
+fn one_event_makes_the_loop_look_if_it_was_there_already() {
+    let sim = Sim::new(1);
+    let mut events = built(&sim);
+    let (ours, theirs) = sim.socketpair();
+    let ours = sim.own(ours).unwrap();
+    let reader = events.io(ours, Interest::READ).persist();
+    let added = reader.add(|cx, mut ours, _| *cx.state += ours.read(&mut [0; 64]).unwrap());
+    added.unwrap();
+    let hour = events.timer(3600 * SECOND).persist();
+    hour.add(|_| ()).unwrap();
+    let mut heard = 0;
+    let mut vain_looks = |events: &mut EventLoop<Count>| {
+        let _outcome = events.run_mode(Mode::Once, &mut heard).unwrap();
+        let timer = events.timer(SECOND);
+        timer.add(|_| ()).unwrap();
+        let _outcome = events.run_mode(Mode::Once, &mut heard).unwrap();
+        events.stats().vain_looks
+    };
+    sim.at(10 * SECOND, move |sim| drop(sim.write(theirs, b"x")));
+    assert_eq!(vain_looks(&mut events), 0, "it slept");
+    sim.write(theirs, b"x").unwrap();
+    assert_eq!(vain_looks(&mut events), 1, "it did not");
+    sim.at(60 * SECOND, move |sim| drop(sim.write(theirs, b"x")));
+    assert_eq!(vain_looks(&mut events), 1, "it slept again");
+    assert_eq!(heard, 3);
+}
+
 #[test]
 fn signals_are_of_that_world() {
     let sim = Sim::new(1);

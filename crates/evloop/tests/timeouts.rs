@@ -69,9 +69,5 @@ fn loop_that_is_busy_looks_before_it_waits() {
         add_timer(&mut events);
         assert_eq!(turn(&mut events), 1, "it is not busy any more");
     }
-    (&far[0]).write_all(b"x").unwrap();
-    turn(&mut events);
-    add_timer(&mut events);
-    assert_eq!(turn(&mut events), 1, "what comes alone is waited for");
     events.verify().unwrap();
 }
