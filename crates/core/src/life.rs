@@ -148,7 +148,8 @@ impl<T> Core<T> {
         Ok(())
     }
 
-    /// Makes an event not pending and not active, and keeps it: it can be added again. `O(1)`
+    /// Makes an event not pending and not active, and keeps it: it can be added again. What a one-shot
+    /// waited for whose callback runs is mostly taken away only when that is over. `O(1)`
     /// (`O(log n)` if it has a timeout, `O(k)` in the number of events on its file descriptor).
     ///
     /// # Errors
@@ -327,15 +328,17 @@ impl<T> Core<T> {
         }
     }
 
-    /// Makes the events of a file descriptor active with an error.
+    /// Makes the pending events of a file descriptor active with an error.
     pub(crate) fn fail(&mut self, fd: RawFd, errno: i32) {
         let mut slot = self.fds.first_on(fd);
         while slot != NONE {
             let event = &mut self.events[slot];
             let next = event.next_on_fd();
-            event.set_errno(errno);
-            event.state.insert(State::NEWS);
-            self.make_active(slot, Ready::ERROR);
+            if event.state.contains(State::PENDING) {
+                event.set_errno(errno);
+                event.state.insert(State::NEWS);
+                self.make_active(slot, Ready::ERROR);
+            }
             slot = next;
         }
     }

@@ -6,7 +6,7 @@ use evloop_changelist::{Interest, Ready, Trigger};
 use evloop_core::{EventId, Kind, Mode, Ownership, Release, Spec, Step};
 use evloop_signals::Signal;
 
-use super::{Loop, READ, added, refused};
+use super::{FIRST, Loop, READ, added, refused};
 
 /// A kept one-shot with a timeout, and the loop as its callback runs.
 fn running(kind: Kind) -> (Loop, EventId) {
@@ -63,6 +63,18 @@ fn what_it_was_activated_for_meanwhile_did_not_happen() {
     assert_eq!(core.delete(id), Ok(None));
     assert_eq!(core.info(id).unwrap().active, None);
     assert_eq!(core.timers(), 0);
+}
+
+#[test]
+fn a_refusal_does_not_reach_it() {
+    let (mut core, id) = running(READ);
+    assert_eq!(core.delete(id), Ok(None));
+    core.refuse(FIRST, 5);
+    assert_eq!(core.info(id).unwrap().active, None);
+    // Added again, it asks the kernel again.
+    assert!(core.add(id, || 0, refused).is_err());
+    assert!(core.finish().is_none());
+    assert_eq!(core.verify(), Ok(()));
 }
 
 #[test]
