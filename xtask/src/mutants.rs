@@ -40,8 +40,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<Verdict
         cargo.args(PACKAGES.iter().flat_map(|name| ["--package", name]));
     }
     // The tests of the facade are a package of their own.
-    if arguments.iter().any(|argument| argument == "evloop") {
-        cargo.args(["--test-package", "evloop", "--test-package", "evloop-tests"]);
+    let pairs = arguments.windows(2).filter(|pair| pair[0] == "--package");
+    let named: Vec<&str> = pairs.map(|pair| pair[1].as_str()).collect();
+    if named.contains(&"evloop") {
+        let tested = named.iter().chain(&["evloop-tests"]);
+        cargo.args(tested.flat_map(|name| ["--test-package", name]));
     }
     if Cargo::new(workspace, "nextest --version").succeeds() {
         cargo.args(["--test-tool", "nextest"]);

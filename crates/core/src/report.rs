@@ -37,8 +37,8 @@ impl<T> Core<T> {
         }
     }
 
-    /// How long the last wait took, where it is known: the time was read before and after it for the sake
-    /// of timeouts. In nanoseconds.
+    /// How long the last wait took that the turn has gone on from, in nanoseconds, where it is known: the time
+    /// was read before it, and again when what it brought was taken, for the sake of timeouts.
     #[inline]
     #[must_use]
     pub const fn wait_ns(&self) -> Option<u64> {
