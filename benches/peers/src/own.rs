@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evloop::{Cx, EventId, EventLoop, Interest, Ready, Signal};
-use rustix::process::{getpid, kill_process};
 
 use crate::wake;
 use crate::work::{self, Batch, IDLE, Link, NO_SUCH, Offer, Timeouts, Work, timed};
@@ -169,8 +168,7 @@ fn timers(work: &Work) -> Batch {
 
 fn signal() -> Batch {
     let mut events = Loop::new().expect("a loop");
-    let own = getpid();
-    let send = move || kill_process(own, rustix::process::Signal::USR1).expect("sent");
+    let send = work::sender();
     let added = events.signal(Signal::USR1).persist().add(move |cx, _| {
         hop(cx);
         if cx.state.ran < cx.state.goal {

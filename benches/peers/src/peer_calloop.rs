@@ -11,7 +11,6 @@ use calloop::timer::{TimeoutAction, Timer};
 use calloop::{
     Dispatcher, EventLoop, Interest, LoopHandle, Mode, PostAction, RegistrationToken, ping,
 };
-use rustix::process::{getpid, kill_process};
 
 use crate::wake;
 use crate::work::{self, Batch, IDLE, Link, NO_SUCH, Offer, Timeouts, Work, timed};
@@ -202,12 +201,12 @@ fn signal() -> Batch {
         .handle()
         .insert_source(source, |_, &mut (), caught| *caught += 1);
     need(inserted);
-    let own = getpid();
+    let send = work::sender();
     Box::new(move |ops| {
         let mut caught = 0;
         timed(|| {
             for sent in 1..=ops {
-                kill_process(own, rustix::process::Signal::USR1).expect("sent");
+                send();
                 run(&mut events, &mut caught, sent);
             }
         }) / ops as f64

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use rustix::process::{Signal, getpid, kill_process};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -191,11 +190,11 @@ fn send_signals() -> Batch {
     let entered = runtime.enter();
     let mut caught = signal(SignalKind::user_defined1()).expect("it can be caught");
     drop(entered);
-    let own = getpid();
+    let send = work::sender();
     Box::new(move |ops| {
         let all = async {
             for _ in 0..ops {
-                kill_process(own, Signal::USR1).expect("sent");
+                send();
                 caught.recv().await.expect("the runtime is there");
             }
         };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::process::{Signal, getpid, kill_process};
 
 use crate::wake::{self, Waker};
 use crate::work::{self, Batch, NO_SUCH, NO_TIMERS, Offer, Work, timed};
@@ -140,12 +139,12 @@ fn signal(trigger: Trigger) -> Batch {
     let epoll = Epoll::new();
     let pipe = work::ring(1).pop().expect("one");
     epoll.add(&pipe.reader, 0, trigger);
-    signal_hook::low_level::pipe::register(Signal::USR1.as_raw(), pipe.writer).expect("caught");
-    let (own, mut ready) = (getpid(), Vec::with_capacity(16));
+    signal_hook::low_level::pipe::register(libc::SIGUSR1, pipe.writer).expect("caught");
+    let (send, mut ready) = (work::sender(), Vec::with_capacity(16));
     Box::new(move |ops| {
         timed(|| {
             for _ in 0..ops {
-                kill_process(own, Signal::USR1).expect("sent");
+                send();
                 epoll.wait(&mut ready);
                 work::read_byte(&pipe.reader);
             }

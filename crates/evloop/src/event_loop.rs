@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evloop_backend::{Backend, Capabilities, Clock, Report, Source, WaitError, World};
+use evloop_backend::{Capabilities, Clock, Report, Source, WaitError, World};
 use evloop_catcher::{ForkStamp, SignalInfo};
 use evloop_changelist::{Interest, Ready};
 use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
@@ -398,31 +398,27 @@ impl<S> EventLoop<S> {
     /// may well be ready a look comes first, and the wait only if that finds nothing.
     #[inline]
     fn wait_for_reports(&mut self, timeout: Option<Duration>) -> Result<(), WaitError> {
-        let mut changes = self.core.changes();
         let is_finite = timeout.is_some_and(|timeout| !timeout.is_zero());
-        let looks = is_finite && self.is_busy();
-        if looks {
-            let backend: &mut dyn Backend = &mut *self.backend;
-            let looked = backend.wait(changes, Some(Duration::ZERO), &mut self.reports);
-            self.brought = self.reports.len();
-            if looked.is_err() || self.brought != 0 {
-                return looked;
-            }
+        let mut looks = is_finite && self.is_busy();
+        let mut has_looked = false;
+        // The same call for both, as all of it is compiled into the run.
+        loop {
             // The look has told them.
-            changes = &[];
-        }
-        let timeout = match timeout {
-            // Who wakes the loop now need not write: it does not sleep.
-            Some(Duration::ZERO) => timeout,
-            _ if self.waker.sleep() => timeout,
-            _ => Some(Duration::ZERO),
-        };
-        let waited = self.backend.wait(changes, timeout, &mut self.reports);
-        self.brought = self.reports.len();
-        if looks {
+            let changes = if has_looked { &[] } else { self.core.changes() };
+            let timeout = match timeout {
+                // Who wakes the loop now need not write: it does not sleep.
+                Some(Duration::ZERO) => timeout,
+                _ if !looks && self.waker.sleep() => timeout,
+                _ => Some(Duration::ZERO),
+            };
+            let waited = self.backend.wait(changes, timeout, &mut self.reports);
+            self.brought = self.reports.len();
+            if !looks || waited.is_err() || self.brought != 0 {
+                return waited;
+            }
             self.core.count_vain_look();
+            (looks, has_looked) = (false, true);
         }
-        waited
     }
 
     /// Whether more may well be ready by now: the last wait brought several reports, or one that was there
