@@ -209,7 +209,7 @@ fn details(outcome: &Outcome) -> String {
     html
 }
 
-/// Date, kernel, processor.
+/// Date, kernel, processor, and how its kernel returns.
 fn machine() -> String {
     let date = std::process::Command::new("date")
         .arg("-u")
@@ -227,8 +227,12 @@ fn machine() -> String {
         .unwrap_or("an unnamed processor");
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let kernel = system.release().to_string_lossy().into_owned();
+    // What a return costs that follows a system call.
+    let returns = "/sys/devices/system/cpu/vulnerabilities/spec_rstack_overflow";
+    let returns = fs::read_to_string(returns).unwrap_or_else(|_| "unknown".to_owned());
     escape(&format!(
-        "{date}. {count} processors, {model}; Linux {kernel}."
+        "{date}. {count} processors, {model}; Linux {kernel}; spec_rstack_overflow: {}.",
+        returns.trim()
     ))
 }
 

@@ -116,7 +116,7 @@ impl Case {
 pub(crate) const WORKS: &[(&str, &str)] = &[
     (
         "ring",
-        "Level-triggered persistent events in a ring of pipes: one read of a byte, one write into the next pipe. Pipes, and bytes that go round at a time. evloop, libevent, libev and libuv run until a callback stops them, here and below. raw-called is raw with a callback for each event: to return from a function after a system call is cheap on some processors, and not on others.",
+        "Level-triggered persistent events in a ring of pipes: one read of a byte, one write into the next pipe. Pipes, and bytes that go round at a time. evloop, libevent, libev and libuv run until a callback stops them, here and below. All read and write by the C library. raw-called is raw with a callback for each event.",
     ),
     ("ring-edge", "The same, edge-triggered."),
     (

@@ -197,8 +197,12 @@ pub struct Core<T> {
     now_is_fresh: bool,
     /// When the last wait began, as far as that is known.
     wait_began_ns: Option<u64>,
-    /// How long it took, as far as that is known.
-    wait_ns: Option<u64>,
+    /// It is, or was, a look only.
+    is_look: bool,
+    /// What it brought is more than reports.
+    is_woken: bool,
+    /// More may well be ready by now: the last wait brought several events, or one that was there already.
+    is_busy: bool,
     stats: Stats,
     ran: Ran,
     most: Most,
@@ -242,7 +246,9 @@ impl<T> Core<T> {
             now_is_of_turn: false,
             now_is_fresh: false,
             wait_began_ns: None,
-            wait_ns: None,
+            is_look: false,
+            is_woken: false,
+            is_busy: false,
             stats: Stats::default(),
             ran: Ran::default(),
             most: Most::default(),

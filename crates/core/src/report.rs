@@ -37,14 +37,6 @@ impl<T> Core<T> {
         }
     }
 
-    /// How long the last wait took that the turn has gone on from, in nanoseconds, where it is known: the time
-    /// was read before it, and again when what it brought was taken, for the sake of timeouts.
-    #[inline]
-    #[must_use]
-    pub const fn wait_ns(&self) -> Option<u64> {
-        self.wait_ns
-    }
-
     /// The changes that go with [`Step::Wait`], in the order in which the file descriptors were
     /// first touched.
     #[must_use]
@@ -85,7 +77,11 @@ impl<T> Core<T> {
                 self.make_active(slot, ready);
             }
         }
-        self.phase = Phase::Waited;
+        self.phase = if self.is_look {
+            Phase::Looked
+        } else {
+            Phase::Waited
+        };
     }
 
     /// Takes a report of readiness. `O(k)` in the number of events on the file descriptor.
@@ -139,6 +135,7 @@ impl<T> Core<T> {
     /// Takes deliveries of a signal. `O(k)` in the number of its events.
     pub fn catch(&mut self, signal: Signal, count: u64) {
         self.stats.signals += count;
+        self.is_woken = true;
         self.activate_signal(signal, count);
     }
 

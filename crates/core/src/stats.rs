@@ -31,8 +31,7 @@ pub struct Stats {
     /// Of these, those that reported nothing: the timeout had passed, it was no more than a look, or
     /// the wait was interrupted.
     pub empty_waits: u64,
-    /// Waits before which the front had a look and found nothing, so that they were two system calls
-    /// for one.
+    /// Waits before which a look found nothing, so that they were two system calls for one.
     pub vain_looks: u64,
     /// Wakeups taken: another thread or a signal's handler had asked for the loop. Any number of them
     /// while a turn runs is one.
@@ -244,19 +243,17 @@ impl<T> Core<T> {
         self.stats.ghosts
     }
 
-    /// Counts a wakeup that the front took. For [`Stats::wakeups`] alone.
-    pub const fn count_wakeup(&mut self) {
+    /// Says that the wait which is over was woken, by another thread or a signal's handler: the turn goes on
+    /// with what they have left. Counted in [`Stats::wakeups`].
+    pub const fn woken(&mut self) {
         self.stats.wakeups += 1;
+        self.is_woken = true;
     }
 
-    /// Counts a look that found nothing, and was followed by a wait. For [`Stats::vain_looks`] alone.
-    pub const fn count_vain_look(&mut self) {
-        self.stats.vain_looks += 1;
-    }
-
-    /// Counts a wait that brought the front nothing. For [`Stats::empty_waits`] alone.
+    /// Counts a wait that brought the front nothing, for [`Stats::empty_waits`] alone; does nothing if that was
+    /// a look before a wait.
     pub const fn count_empty_wait(&mut self) {
-        self.stats.empty_waits += 1;
+        self.stats.empty_waits += !self.is_look as u64;
     }
 
     /// Says how long an event's callback took, for [`EventInfo`](crate::EventInfo) alone; does nothing

@@ -56,6 +56,8 @@ pub(crate) enum Phase {
     Waiting,
     /// The front waits, and has told the changes: what is recorded from now on is for the next wait.
     Told,
+    /// What a look brought has been reported.
+    Looked,
     /// What the wait brought has been reported; the check watchers run.
     Waited,
     /// Callbacks run.
@@ -154,16 +156,24 @@ impl<T: Clone> Core<T> {
                     debug_assert!(false, "the front has not said that it waited");
                     self.waited();
                 }
+                Phase::Looked => {
+                    if let Some(step) = self.wait_after_look(&mut now) {
+                        return Some(step);
+                    }
+                    self.phase = Phase::Waited;
+                }
                 Phase::Waited => {
                     if let Some(slot) = self.check.advance() {
                         return Some(self.run_watcher(slot));
                     }
-                    self.wait_ns = None;
+                    let brought = self.active.len();
+                    let mut was_at_once = self.is_look;
                     if !self.timers.is_empty() {
                         let now_ns = self.fresh_ns(&mut now);
-                        self.wait_ns = self.wait_began_ns.map(|began_ns| now_ns - began_ns);
+                        was_at_once |= self.wait_took_less(AT_ONCE_NS, now_ns);
                         self.expire(now_ns);
                     }
+                    self.is_busy = brought > 1 || (brought == 1 && was_at_once);
                     self.active.note_most();
                     self.began = None;
                     // A watcher need not ask for what is done anyway.
@@ -268,15 +278,48 @@ impl<T> Core<T> {
     }
 
     /// Item 5 of the turn.
+    ///
+    /// A timeout costs the kernel more than a look, and us two readings of the clock. So where something may
+    /// well be ready a look comes first, and the wait only if that finds nothing.
     fn wait(&mut self, now: impl FnMut() -> u64) -> Step<T> {
+        self.stats.waits += 1;
+        self.is_look = self.is_busy && !self.timers.is_empty() && !self.has_no_time();
+        let timeout = if self.is_look {
+            Some(Duration::ZERO)
+        } else {
+            self.timeout(now)
+        };
+        self.wait_for(timeout)
+    }
+
+    /// The wait for which a look was first; `None` if there is no need of it any more.
+    fn wait_after_look(&mut self, now: impl FnMut() -> u64) -> Option<Step<T>> {
+        if self.is_woken || self.is_over() {
+            return None;
+        }
         let timeout = self.timeout(now);
+        if timeout == Some(Duration::ZERO) {
+            return None;
+        }
+        self.stats.vain_looks += 1;
+        self.is_look = false;
+        Some(self.wait_for(timeout))
+    }
+
+    fn wait_for(&mut self, timeout: Option<Duration>) -> Step<T> {
         self.fds.prune();
+        self.is_woken = false;
         self.wait_began_ns = self.now_is_fresh.then_some(self.now_ns);
         self.now_is_fresh = false;
         self.now_is_of_turn = false;
-        self.stats.waits += 1;
         self.phase = Phase::Waiting;
         Step::Wait(timeout)
+    }
+
+    /// Whether the last wait is known to have taken less than so long, at its end.
+    fn wait_took_less(&self, most_ns: u64, now_ns: u64) -> bool {
+        self.wait_began_ns
+            .is_some_and(|began_ns| now_ns - began_ns < most_ns)
     }
 
     /// Whether to leave before the wait, after the prepare watchers. (After an exit the turn is gone
@@ -328,12 +371,17 @@ impl<T> Core<T> {
         self.ran.callbacks != self.ran_before
     }
 
+    /// Whether there is not to be waited, whatever the timeouts are.
+    fn has_no_time(&self) -> bool {
+        let is_active =
+            self.active.len() != 0 || !self.active.is_later_empty() || self.is_always_ready();
+        let is_finished = self.mode == Mode::Once && self.has_run();
+        is_active || is_finished || self.requests.exit || self.mode == Mode::NonBlocking
+    }
+
     /// How long to wait; `None`: for ever.
     fn timeout(&mut self, now: impl FnMut() -> u64) -> Option<Duration> {
-        let busy =
-            self.active.len() != 0 || !self.active.is_later_empty() || self.is_always_ready();
-        let finished = self.mode == Mode::Once && self.has_run();
-        if busy || finished || self.requests.exit || self.mode == Mode::NonBlocking {
+        if self.has_no_time() {
             return Some(Duration::ZERO);
         }
         if self.timers.is_empty() {
@@ -380,6 +428,9 @@ impl<T> Core<T> {
         }
     }
 }
+
+/// A wait that takes no longer has not slept: to be woken takes a thread longer than that.
+const AT_ONCE_NS: u64 = 2_000;
 
 /// See [`Core::next`].
 pub(crate) enum Next {

@@ -68,7 +68,7 @@ pub(crate) struct Called {
 pub(crate) const FDS: i32 = 3;
 
 /// A run cannot go on for longer: an exit is asked for at this many waits.
-pub(crate) const WAITS: usize = 6;
+pub(crate) const WAITS: u64 = 6;
 
 /// The loop, and a front that does what callbacks are scripted to do.
 struct Real {
@@ -175,7 +175,8 @@ impl Real {
 
     fn run(&mut self, mode: Mode, script: &mut Script) -> (Outcome, Vec<Called>) {
         let mut trace = Vec::new();
-        let mut waits = 0;
+        let before = self.core.stats().waits;
+        let waited = |core: &Core<usize>| core.stats().waits - before;
         self.core.begin(mode).unwrap();
         self.take_posted();
         let outcome = loop {
@@ -184,12 +185,16 @@ impl Real {
             let _exact = self.core.next_deadline_ns();
             match self.core.step(|| self.kernel.now_ns) {
                 Step::Wait(timeout) => {
-                    waits += 1;
-                    if waits == WAITS {
-                        self.core.exit();
-                    }
                     let woken = !self.posted.is_empty();
                     self.kernel.wait(&mut self.core, timeout, woken);
+                    if woken {
+                        self.core.woken();
+                    }
+                    // After a look that finds nothing this wait is still to come.
+                    let is_one = woken || timeout != Some(Duration::ZERO);
+                    if is_one && waited(&self.core) >= WAITS {
+                        self.core.exit();
+                    }
                     self.check_kernel();
                     self.take_posted();
                 }
@@ -198,6 +203,9 @@ impl Real {
                     payload: event,
                     ..
                 }) => {
+                    if waited(&self.core) >= WAITS {
+                        self.core.exit();
+                    }
                     let News { count, left, .. } = self.core.news();
                     trace.push(Called {
                         event,

@@ -4,10 +4,10 @@
 
 #[path = "turn/lingering.rs"]
 mod lingering;
+#[path = "turn/looks.rs"]
+mod looks;
 #[path = "turn/told.rs"]
 mod told;
-#[path = "turn/wait.rs"]
-mod wait;
 
 use std::time::Duration;
 

@@ -58,8 +58,6 @@ pub struct EventLoop<S> {
     pub(crate) is_measuring: bool,
     /// Changes are told when they are made, and not with the wait.
     pub(crate) is_at_once: bool,
-    /// How many reports the last wait brought.
-    pub(crate) brought: usize,
 }
 
 impl<S> EventLoop<S> {
@@ -108,7 +106,6 @@ impl<S> EventLoop<S> {
             reports: Vec::new(),
             is_measuring: false,
             is_at_once: false,
-            brought: 0,
         })
     }
 
@@ -356,7 +353,7 @@ impl<S> EventLoop<S> {
             self.take_reports();
         }
         if woken {
-            self.core.count_wakeup();
+            self.core.woken();
             self.outside.take(|signal, count, last| {
                 self.last[signal.index()] = last;
                 self.core.catch(signal, count);
@@ -393,42 +390,16 @@ impl<S> EventLoop<S> {
     }
 
     /// Waits, and leaves what came in `reports`.
-    ///
-    /// A timeout that is neither nothing nor for ever costs the kernel more than a look. So where something
-    /// may well be ready a look comes first, and the wait only if that finds nothing.
     #[inline]
     fn wait_for_reports(&mut self, timeout: Option<Duration>) -> Result<(), WaitError> {
-        let is_finite = timeout.is_some_and(|timeout| !timeout.is_zero());
-        let mut looks = is_finite && self.is_busy();
-        let mut has_looked = false;
-        // The same call for both, as all of it is compiled into the run.
-        loop {
-            // The look has told them.
-            let changes = if has_looked { &[] } else { self.core.changes() };
-            let timeout = match timeout {
-                // Who wakes the loop now need not write: it does not sleep.
-                Some(Duration::ZERO) => timeout,
-                _ if !looks && self.waker.sleep() => timeout,
-                _ => Some(Duration::ZERO),
-            };
-            let waited = self.backend.wait(changes, timeout, &mut self.reports);
-            self.brought = self.reports.len();
-            if !looks || waited.is_err() || self.brought != 0 {
-                return waited;
-            }
-            self.core.count_vain_look();
-            (looks, has_looked) = (false, true);
-        }
-    }
-
-    /// Whether more may well be ready by now: the last wait brought several reports, or one that was there
-    /// already. What comes one by one, with time between, is mostly waited for.
-    fn is_busy(&self) -> bool {
-        match self.brought {
-            0 => false,
-            1 => self.core.wait_ns().is_some_and(|took| took < AT_ONCE_NS),
-            _ => true,
-        }
+        let timeout = match timeout {
+            // Who wakes the loop now need not write: it does not sleep.
+            Some(Duration::ZERO) => timeout,
+            _ if self.waker.sleep() => timeout,
+            _ => Some(Duration::ZERO),
+        };
+        let changes = self.core.changes();
+        self.backend.wait(changes, timeout, &mut self.reports)
     }
 
     /// Item 9: runs the callback of an event.
@@ -452,9 +423,6 @@ impl<S> EventLoop<S> {
         self.core.measured(id, time);
     }
 }
-
-/// A wait that takes no longer has not slept: to be woken takes a thread longer than that.
-const AT_ONCE_NS: u64 = 2_000;
 
 /// A run. However it ends, the loop is as it is between two runs.
 struct Run<'a, S>(&'a mut EventLoop<S>);

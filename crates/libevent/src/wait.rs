@@ -46,7 +46,7 @@ impl Entered<'_> {
         }
         let is_haunted = state.core.stats().ghosts > ghosts;
         if notified {
-            state.core.count_wakeup();
+            state.core.woken();
         }
         if signalled {
             state.take_signals();

@@ -158,7 +158,7 @@ impl Naive {
         mode: Mode,
         script: &mut Script,
         trace: &mut Vec<Called>,
-        waits: &mut usize,
+        waits: &mut u64,
     ) -> Outcome {
         let mut has_run = false;
         let all_levels = matches!(mode, Mode::Once | Mode::NonBlocking);

@@ -24,6 +24,8 @@ pub(crate) struct Oracle {
     is_unsettled: bool,
     /// The last wait need not be followed by a callback.
     is_excused: bool,
+    /// The wait that goes on, or was the last, may be a look only.
+    is_look: bool,
     /// Another look was asked for, and no callback ran since.
     is_rescanned: bool,
     callbacks: u64,

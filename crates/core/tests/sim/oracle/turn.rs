@@ -15,12 +15,14 @@ impl Oracle {
         // No spin: a wait is followed by a callback, or there was a reason for which it is not.
         let is_rescanned = self.is_rescanned;
         let is_first = self.waits == 0;
-        let is_used = is_first || self.callbacks > 0 || self.is_excused;
+        let has_run = self.callbacks > 0;
+        let is_used = is_first || has_run || self.is_excused || self.is_look;
         assert!(
             is_used || mem::take(&mut self.is_rescanned),
             "a wait for nothing"
         );
         self.callbacks = 0;
+        self.is_look = false;
         self.waits += 1;
         assert!(self.waits < 10_000, "it never comes to rest");
 
@@ -33,6 +35,11 @@ impl Oracle {
         let ends = self.events.iter().filter_map(|event| event.deadline).min();
         let left = |at_ns: u64| Duration::from_nanos(at_ns.saturating_sub(now_ns));
         let end = ends.map(|(at_ns, _)| left(at_ns));
+        // Where callbacks have run, and a timeout runs, it may be a look, and the wait comes after it.
+        if has_run && end.is_some() && timeout == Some(Duration::ZERO) {
+            self.is_look = true;
+            return;
+        }
         // A run of one pass whose callback asks for another look does not sleep for it.
         if timeout != end && !(is_rescanned && timeout == Some(Duration::ZERO)) {
             let shorter = end.and(timeout).filter(|timeout| Some(*timeout) < end);
