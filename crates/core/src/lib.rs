@@ -16,7 +16,9 @@
 //! 4. Run the *prepare* watchers; what they do may shorten the wait ([`Core::coming_wait`]).
 //! 5. Wait ([`Step::Wait`]): not at all if anything is active or the run is non-blocking; else until
 //!    the earliest deadline by a fresh clock; else for ever. The net changes of interest go with
-//!    it.
+//!    it. Where the last wait brought several events, or one that was there already, a wait until a
+//!    deadline begins with one of no time, a look; the turn goes on with what that brings, and
+//!    waits if it brings nothing ([`Stats::vain_looks`]).
 //! 6. Take what the wait brought: readiness ([`Core::report`]), refusals ([`Core::refuse`]), signals
 //!    ([`Core::catch`]), in this order.
 //! 7. Run the *check* watchers.

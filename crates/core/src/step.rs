@@ -106,8 +106,8 @@ impl<T: Clone> Core<T> {
     /// Does the next part of the turn, up to where the front is needed.
     ///
     /// `now` is asked for the time, in nanoseconds since an origin of the clock's choosing: once before
-    /// a wait that ends with a timeout, once after it, and never where no timeout runs. (With prepare watchers
-    /// also before these, with a limit of time also before each callback.)
+    /// a wait that ends with a timeout (not before a look), once after it, and never where no timeout
+    /// runs. (With prepare watchers also before these, with a limit of time also before each callback.)
     ///
     /// # Panics
     ///
