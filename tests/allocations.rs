@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use evloop::{Activator, EventId, EventLoop, Interest, Mode, Priority, Ready, Signal};
+use evloop::{Activator, Builder, EventId, EventLoop, Interest, Mode, Priority, Ready, Signal};
 
 fn raise(signal: Signal) {
     // SAFETY: no precondition but that what it makes run is sound: it is the loop's handler.
@@ -188,4 +188,23 @@ fn new_event_allocates() {
         timer.add(move |_| assert_eq!(captured, 7)).unwrap();
     });
     assert!(counts.count_total > 0);
+}
+
+/// But for the record of each, and where it was added, which is kept once.
+#[test]
+fn loop_that_was_told_how_many_allocates_nothing_for_them() {
+    const EVENTS: u64 = 100;
+    let allocations = |capacity: usize| {
+        let mut events: EventLoop<()> = Builder::new().capacity(capacity).build().unwrap();
+        let add = || {
+            for _ in 0..EVENTS {
+                events.timer(Duration::from_secs(60)).add(|_| ()).unwrap();
+            }
+        };
+        measure(add).count_total
+    };
+    let told = allocations(100);
+    assert!((EVENTS..EVENTS + 3).contains(&told), "{told}");
+    let not_told = allocations(0);
+    assert!(not_told > told + 10, "{not_told}");
 }

@@ -81,6 +81,26 @@ fn loop_without_an_epoll_is_an_error() {
     }
 }
 
+/// Which is not taken for a lack of room.
+#[test]
+fn loop_that_may_choose_is_on_poll_where_there_is_no_epoll() {
+    for errno in [libc::ENOSYS, libc::EPERM] {
+        in_own_thread(move || {
+            refuse(libc::SYS_epoll_create1, errno);
+            let made = Builder::new().build();
+            let backend = made.as_ref().map(Loop::backend_name);
+            assert_eq!(backend.unwrap(), "poll", "{errno}");
+            assert_eq!(errno_of(made), None, "{errno}");
+        });
+    }
+    for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM] {
+        in_own_thread(move || {
+            refuse(libc::SYS_epoll_create1, errno);
+            assert_eq!(errno_of(Builder::new().build()), Some(errno));
+        });
+    }
+}
+
 #[test]
 fn loop_whose_internal_pipe_is_not_taken_is_an_error() {
     for errno in [libc::EINVAL, libc::ENOMEM, libc::ENOSPC, libc::EPERM] {

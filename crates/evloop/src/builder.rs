@@ -180,9 +180,7 @@ impl Builder {
 
     fn set_up<S>(self, mut events: EventLoop<S>) -> EventLoop<S> {
         events.set_limits(self.limits);
-        if self.capacity > 0 {
-            events.core.reserve(self.capacity);
-        }
+        events.core.reserve(self.capacity);
         events.is_at_once = self.is_at_once;
         events
     }
