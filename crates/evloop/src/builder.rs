@@ -56,7 +56,7 @@ pub enum Mechanism {
 pub struct Builder {
     pub(crate) choice: Choice,
     limits: Limits,
-    capacity: usize,
+    capacity: Option<usize>,
     is_at_once: bool,
 }
 
@@ -88,7 +88,7 @@ impl Builder {
         Self {
             choice,
             limits: Limits::NONE,
-            capacity: 0,
+            capacity: None,
             is_at_once: false,
         }
     }
@@ -133,7 +133,7 @@ impl Builder {
     ///
     /// There is no counterpart.
     pub const fn capacity(mut self, events: usize) -> Self {
-        self.capacity = events;
+        self.capacity = Some(events);
         self
     }
 
@@ -180,7 +180,9 @@ impl Builder {
 
     fn set_up<S>(self, mut events: EventLoop<S>) -> EventLoop<S> {
         events.set_limits(self.limits);
-        events.core.reserve(self.capacity);
+        if let Some(capacity) = self.capacity {
+            events.core.reserve(capacity);
+        }
         events.is_at_once = self.is_at_once;
         events
     }
