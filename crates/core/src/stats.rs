@@ -26,9 +26,9 @@ pub struct Stats {
     pub turns: u64,
     /// Of these, those that the [`Limits`](crate::Limits) ended, with something still active.
     pub throttled_turns: u64,
-    /// Waits asked of the front.
+    /// Waits asked of the front: one with the look before it is one.
     pub waits: u64,
-    /// Of these, those that reported nothing: the timeout had passed, it was no more than a look, or
+    /// Of these, those that reported nothing: the timeout had passed, there was none to wait for, or
     /// the wait was interrupted.
     pub empty_waits: u64,
     /// Waits before which a look found nothing, so that they were two system calls for one.

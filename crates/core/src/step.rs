@@ -279,8 +279,8 @@ impl<T> Core<T> {
 
     /// Item 5 of the turn.
     ///
-    /// A timeout costs the kernel more than a look, and us two readings of the clock. So where something may
-    /// well be ready a look comes first, and the wait only if that finds nothing.
+    /// A timeout costs the kernel more than a look, and us a reading of the clock. So where something may well
+    /// be ready a look comes first, and the wait only if that finds nothing.
     ///
     /// Inlined in both places: a turn takes 20 instructions less.
     #[inline(always)]
