@@ -52,6 +52,9 @@ pub(crate) struct Heap {
 /// Fewer that are due are not worth a run.
 const FEW: usize = 32;
 
+/// So many entries stand for all of them: see [`Heap::is_much_due`].
+const SAMPLE: usize = 64;
+
 impl Heap {
     pub(crate) const fn new() -> Self {
         Self {
@@ -220,26 +223,19 @@ impl Heap {
         self.taken = 0;
     }
 
-    /// Where much was taken one by one since the last [`Heap::rest`], and as much more is due by `now_ns`,
+    /// Where some were taken one by one since the last [`Heap::rest`], and much more seems to be due by `now_ns`,
     /// takes all of that together. To find out costs a small part of what the taking has cost.
     #[inline]
     pub(crate) fn gather(&mut self, now_ns: u64) {
-        if self.taken > FEW + self.len / 32 {
+        if self.taken > FEW + self.len / 256 {
             self.gather_due(now_ns);
         }
     }
 
     #[cold]
     fn gather_due(&mut self, now_ns: u64) {
-        let taken = core::mem::take(&mut self.taken);
-        let is_due = |entry: &&Entry| entry.deadline_ns <= now_ns && entry.index() != NONE;
-        let due = self
-            .groups
-            .iter()
-            .flat_map(|Siblings(entries)| entries)
-            .filter(is_due)
-            .count();
-        if due < taken || self.run.len() != 0 {
+        self.taken = 0;
+        if self.run.len() != 0 || !self.is_much_due(now_ns) {
             return;
         }
         let mut end = FIRST;
@@ -258,6 +254,15 @@ impl Heap {
         for (position, entry) in self.run.sort() {
             self.places[entry.index() as usize] = run_place(position);
         }
+    }
+
+    /// Whether of some entries that are spread over the heap an eighth or more are due: of fewer it is cheaper
+    /// to take each out than to go through all.
+    fn is_much_due(&self, now_ns: u64) -> bool {
+        let places = (FIRST..FIRST + self.len).step_by(self.len.div_ceil(SAMPLE).max(1));
+        let looked_at = places.len();
+        let is_due = |place: &usize| self.entry(*place).deadline_ns <= now_ns;
+        places.filter(is_due).count() > looked_at / 8
     }
 
     #[inline]
