@@ -9,6 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
+use evloop_prefetch::prefetch;
+
 use crate::event::{Event, Spec, State};
 use crate::verify::ensure;
 
@@ -150,6 +152,14 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn at_or_none_mut(&mut self, slot: u32) -> Option<&mut Event<T>> {
         self.events.get_mut(slot as usize)
+    }
+
+    /// Asks for the memory of the event at a link of a list, if it does not end there.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: u32) {
+        if let Some(event) = self.at_or_none(slot) {
+            prefetch(event);
+        }
     }
 
     /// Says what is wrong unless the events are counted, and the free list holds free slots only, each
