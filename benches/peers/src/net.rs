@@ -34,7 +34,7 @@ use crate::wake::{ONE_PROCESSOR, Processors, pin};
 use crate::work::{NO_TIMERS, Work, raise_fd_limit, timed};
 
 /// The works that are done here.
-pub(crate) const WORKS: &[&str] = &["echo", "loops", "flood", "idle"];
+pub(crate) const WORKS: &[&str] = &["echo", "loops", "flood", "idle", "idle-told"];
 
 /// How many ready sources a contender takes from the kernel at a time, where it is asked.
 const READY: usize = 1024;
@@ -110,6 +110,7 @@ pub(crate) fn generators(work: &Work) -> Vec<[String; 2]> {
 /// The batch of a contender for one of [`WORKS`], or why it has none.
 pub(crate) fn offer(contender: &str, work: &Work) -> Result<Batch, String> {
     let batch: fn(&Work) -> Batch = match (work.name.as_str(), contender) {
+        ("idle-told", _) => own::told_batch,
         ("idle", "evloop") => memory::batch::<own::Own>,
         ("idle", "calloop") => memory::batch::<peer_calloop::Calloop>,
         ("idle", "tokio") => memory::batch::<peer_tokio::Tokio>,

@@ -81,7 +81,7 @@ impl Case {
     /// How long a contender's process lives.
     pub(crate) fn lifetime(&self) -> Lifetime {
         match self.work.name.as_str() {
-            "idle" => Lifetime::Batch,
+            "idle" | "idle-told" => Lifetime::Batch,
             name if net::WORKS.contains(&name) || name.starts_with("timer") => Lifetime::Case,
             _ => Lifetime::Repetition,
         }
@@ -176,7 +176,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "idle",
-        "What an idle TCP connection with an idle timeout costs in user space: the bytes that malloc has given out, with its own (mallinfo2), and the bytes that became resident (VmRSS). Both are what making the loop, giving it all connections and one turn add, when the connections are there already, divided by their number. Closures capture nothing. Each time in a new process.",
+        "What an idle TCP connection with an idle timeout costs in user space: the bytes that malloc has given out, with its own (mallinfo2), and the bytes that became resident (VmRSS). Both are what making the loop, giving it all connections and one turn add, when the connections are there already, divided by their number. Closures capture nothing. Each time in a new process. evloop makes its tables twice as large when they are full; evloop-told was told the number of connections beforehand.",
     ),
     (
         "register",
@@ -278,6 +278,9 @@ fn net_cases(is_quick: bool) -> Vec<Case> {
     ] {
         let mut case = case(name, size, ops, floor);
         case.counted = Counted::Nothing;
+        if name == "idle" {
+            case.beside = Some(("idle-told", "evloop-told"));
+        }
         cases.push(case);
     }
     cases

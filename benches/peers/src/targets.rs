@@ -11,6 +11,8 @@ enum Against {
     Best(&'static [&'static str]),
     /// Nothing: the number itself.
     Time,
+    /// Nothing, and of what stands beside evloop: see [`Case::beside`](crate::plan::Case::beside).
+    TimeOf(&'static str),
     Instructions,
     EpollCtl,
 }
@@ -222,6 +224,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         Against::Time,
         160.0,
     ),
+    (
+        "the same, the number told: bytes",
+        "idle 10000",
+        Against::TimeOf("evloop-told"),
+        160.0,
+    ),
 ];
 
 /// A target and what came of it.
@@ -308,6 +316,7 @@ fn value(
             return ratios.max_by(|one, other| one.0.total_cmp(&other.0));
         }
         Against::Time => own.time().median,
+        Against::TimeOf(name) => outcome.of(name)?.time().median,
         Against::Instructions => own.counts.instructions?,
         Against::EpollCtl => own.counts.epoll_ctl?,
     };

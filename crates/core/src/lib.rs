@@ -53,7 +53,7 @@
 //!
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
 //! will be. An event takes a slot of 64 bytes, which has room for a payload of 16 (more where
-//! that is larger); a file descriptor 16 bytes, and 4 more in the changelist, for each number up to the
+//! that is larger); a file descriptor 12 bytes, and 4 more in the changelist, for each number up to the
 //! highest.
 //!
 //! # Why a step machine

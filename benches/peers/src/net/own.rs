@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use evloop::{Cx, EventLoop, Interest, Limits, Mode, Priority};
+use evloop::{Builder, Cx, EventLoop, Interest, Limits, Mode, Priority};
 
-use super::{IDLE, IdleLoop, Loop, Payload, Urgency};
+use super::{Batch, IDLE, IdleLoop, Loop, Payload, Urgency, memory};
+use crate::work::Work;
 
 const LOW: Priority = Priority::LEAST_URGENT;
 
@@ -17,6 +18,12 @@ struct State {
 }
 
 pub(crate) struct Own(EventLoop<State>);
+
+/// [`memory::batch`], where the loop is told how many connections there will be.
+pub(crate) fn told_batch(work: &Work) -> Batch {
+    let builder = Builder::new().capacity(work.n);
+    memory::batch_in(work, || Own(builder.build().expect("a loop")))
+}
 
 impl Loop for Own {
     fn open() -> Self {

@@ -6,14 +6,12 @@ use evloop_changelist::{Interest, Trigger};
 use crate::event::{Event, State};
 use crate::slab::{NONE, Slab};
 
-/// One file descriptor: 16 bytes.
+/// One file descriptor: 12 bytes.
 #[derive(Clone, Debug)]
 pub(super) struct FdEntry {
     /// Its pending events with an interest, in the order in which they were added: a list through
     /// the events.
     pub(super) head: u32,
-    /// The last of them, if there is any.
-    pub(super) tail: u32,
     /// How often the number was registered.
     pub(super) generation: u32,
     /// What the kernel holds. Empty: the file descriptor is not in the kernel's interest set.
@@ -39,12 +37,11 @@ bitflags! {
 }
 
 // What the documentation of the crate says.
-const _: () = assert!(size_of::<FdEntry>() == 16);
+const _: () = assert!(size_of::<FdEntry>() == 12);
 
 impl FdEntry {
     pub(super) const NEW: Self = Self {
         head: NONE,
-        tail: NONE,
         generation: 0,
         held: Interest::empty(),
         state: FdState::empty(),
@@ -107,10 +104,10 @@ impl FdEntry {
         event.state.insert(State::LISTED);
         if self.head == NONE {
             self.head = slot;
-        } else {
-            events[self.tail].set_next_on_fd(slot);
+            return;
         }
-        self.tail = slot;
+        let last = last_before(self.head, NONE, events);
+        events[last].set_next_on_fd(slot);
     }
 
     /// Takes an event out that is one of its own.
@@ -123,13 +120,18 @@ impl FdEntry {
             self.head = next;
             return;
         }
-        let mut before = self.head;
-        while events[before].next_on_fd() != slot {
-            before = events[before].next_on_fd();
-        }
+        let before = last_before(self.head, slot, events);
         events[before].set_next_on_fd(next);
-        if self.tail == slot {
-            self.tail = before;
+    }
+}
+
+/// The last event of a list before that at `end`, where the list begins at `head`.
+fn last_before<T>(head: u32, end: u32, events: &Slab<T>) -> u32 {
+    let mut before = head;
+    loop {
+        match events[before].next_on_fd() {
+            next if next == end => return before,
+            next => before = next,
         }
     }
 }
