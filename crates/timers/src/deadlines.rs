@@ -29,7 +29,7 @@ use crate::slots::NONE;
 ///
 /// Times and order are those of [`Timers`](crate::Timers).
 ///
-/// An index takes 20 bytes, up to the highest that was ever armed, and 8 more up to the highest that was
+/// An index takes 16 bytes, up to the highest that was ever armed, and 12 more up to the highest that was
 /// ever in a lane. Outside lanes an armed timer takes an entry of 16 bytes in the heap. One that has
 /// gone may leave its entry there, but such entries are never more than three quarters of all, or 64.
 ///
@@ -129,7 +129,7 @@ impl Deadlines {
         if sequence != GONE
             && let Some(timer) = self.timers.get_mut(index as usize)
             && timer.sequence != NOT_ARMED
-            && timer.lane.is_none()
+            && self.lanes.of(index).is_none()
             && deadline_ns >= timer.deadline_ns
         {
             // A place that was not too late for the key before is not too late for a later one.
@@ -164,12 +164,10 @@ impl Deadlines {
         if !timer.is_armed() {
             return None;
         }
-        let Timer {
-            deadline_ns, lane, ..
-        } = *timer;
+        let deadline_ns = timer.deadline_ns;
         timer.sequence = GONE;
         self.len -= 1;
-        if let Some(lane) = lane
+        if let Some(lane) = self.lanes.of(index)
             && !self.take_from_lane(index, lane)
         {
             return Some(deadline_ns);
@@ -263,10 +261,8 @@ impl Deadlines {
         self.make_room(index);
         let key = self.draw(deadline_ns);
         let is_placed = self.enter(index);
-        let timer = &mut self.timers[index as usize];
-        *timer = Timer::new(key);
-        timer.lane = Some(lane);
-        let Link { prev, next } = self.lanes.insert(lane, &self.timers, index);
+        self.timers[index as usize] = Timer::new(key);
+        let Link { prev, next, .. } = self.lanes.insert(lane, &self.timers, index);
         if prev == NONE && next == NONE {
             self.place(index, key, is_placed);
             return;
@@ -341,10 +337,8 @@ impl Deadlines {
     /// that.
     fn take_from_lane(&mut self, index: u32, lane: LaneId) -> bool {
         let is_placed = self.leave_lane(index, lane);
-        let timer = &mut self.timers[index as usize];
-        timer.lane = None;
         if !is_placed {
-            *timer = Timer::NONE;
+            self.timers[index as usize] = Timer::NONE;
         }
         is_placed
     }
@@ -354,7 +348,7 @@ impl Deadlines {
     #[inline]
     fn enter(&mut self, index: u32) -> bool {
         let timer = self.timers[index as usize];
-        match timer.lane {
+        match self.lanes.of(index) {
             Some(lane) => self.leave_lane(index, lane),
             None if timer.is_armed() => true,
             None => {
@@ -370,7 +364,7 @@ impl Deadlines {
     ///
     /// The place of a head goes to the timer behind it, for which it is too early.
     fn leave_lane(&mut self, index: u32, lane: LaneId) -> bool {
-        let Link { prev, next } = self.lanes.remove(lane, index);
+        let Link { prev, next, .. } = self.lanes.remove(lane, index);
         if prev == NONE && next != NONE {
             self.heap.hand_over(index, next);
         }

@@ -83,8 +83,8 @@
 //!
 //! The costs of [`Deadlines`] are the same under other names.
 //!
-//! A timer takes its value and 8 to 16 bytes in the table of slots, 20 bytes more for its key and place, 16 in
-//! the heap if it is not in a lane, and 8 for its links in lanes where there are any; 16 while it is due together
+//! A timer takes its value and 8 to 16 bytes in the table of slots, 16 bytes more for its key and place, 16 in
+//! the heap if it is not in a lane, and 12 for its links in lanes where there are any; 16 while it is due together
 //! with much else. Each of these lies in an array that doubles when it is full.
 //!
 //! Giving memory back after a burst is paid for by the removals of the burst: `O(1)` each on average,

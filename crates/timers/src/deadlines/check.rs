@@ -32,22 +32,23 @@ impl Deadlines {
         let (mut placed, mut dead, mut armed, mut in_lanes) = (0, 0, 0, 0);
         for (index, timer) in (0..).zip(&self.timers) {
             let place = self.heap.key(index);
+            let is_in_lane = self.lanes.of(index).is_some();
             placed += usize::from(place.is_some());
             if !timer.is_armed() {
                 dead += usize::from(place.is_some());
                 let is_known = place.is_some() == (timer.sequence == GONE);
                 let is_early = place.is_none_or(|key| key.deadline_ns <= timer.deadline_ns);
-                ensure(is_known && is_early && timer.lane.is_none(), || {
+                ensure(is_known && is_early && !is_in_lane, || {
                     format!("timer {index} has gone, and what it has left is not known")
                 })?;
                 continue;
             }
             armed += 1;
-            in_lanes += usize::from(timer.lane.is_some());
+            in_lanes += usize::from(is_in_lane);
             ensure(timer.sequence < self.sequence, || {
                 format!("timer {index} has a number that was not drawn")
             })?;
-            ensure(place.is_some() || timer.lane.is_some(), || {
+            ensure(place.is_some() || is_in_lane, || {
                 format!("timer {index} has no place")
             })?;
             ensure(place.is_none_or(|key| key <= timer.key()), || {
@@ -77,7 +78,7 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
-    use crate::lane::Timer;
+    use crate::lane::{Link, Timer};
     use crate::slots::NONE;
 
     /// Timers 0 to 2 are outside of lanes, 3 to 5 in one, 6 has gone and left its entry.
@@ -93,6 +94,18 @@ mod tests {
         timers.set(6, 50);
         timers.remove(6);
         timers
+    }
+
+    /// It is said to be in the lane of timer 3.
+    fn put_in_lane(timers: &mut Deadlines, index: usize) {
+        let links = &mut timers.lanes.links;
+        let lane = links[3].lane;
+        let none = Link {
+            lane: None,
+            ..links[3]
+        };
+        links.resize(7, none);
+        links[index].lane = lane;
     }
 
     #[test]
@@ -121,7 +134,7 @@ mod tests {
             ("what it has left", |t| t.heap.remove(6)),
             ("what it has left", |t| t.timers[6] = Timer::NONE),
             ("what it has left", |t| t.timers[6].deadline_ns = 49),
-            ("what it has left", |t| t.timers[6].lane = t.timers[3].lane),
+            ("what it has left", |t| put_in_lane(t, 6)),
             ("4 timers have a place, 5", |t| {
                 t.dead = 0;
                 t.timers.pop();
@@ -136,7 +149,7 @@ mod tests {
             }),
             ("does not end at its tail", |t| t.lanes.links[4].next = NONE),
             ("timer 4 is in LaneId(1), and does not know", |t| {
-                t.timers[4].lane = None;
+                t.lanes.links[4].lane = None;
             }),
             ("timer 9 is in LaneId(1), and not armed", |t| {
                 t.lanes.links[5].next = 9;
@@ -145,7 +158,7 @@ mod tests {
                 t.lanes.links[5].next = 6;
             }),
             ("3 timers in lanes are linked, 4 are counted", |t| {
-                t.timers[2].lane = t.timers[3].lane;
+                put_in_lane(t, 2);
             }),
         ];
         assert_eq!(sound().verify(), Ok(()));
