@@ -275,14 +275,17 @@ impl ActiveQueues {
     ) -> (u32, &'a mut Event<T>) {
         let queue = &mut self.queues[usize::from(priority.0)];
         let slot = queue.head;
-        let event = &mut events[slot];
-        event.state.remove(State::ACTIVE);
-        queue.head = event.next;
+        queue.head = events[slot].next;
         self.len -= 1;
-        if queue.head == NONE {
+        if let Some(next) = events.at_or_none(queue.head) {
+            // They lie in memory in no order. The next was asked for when this one was the next.
+            events.prefetch(next.next);
+        } else {
             queue.tail = NONE;
             self.vacate(priority);
         }
+        let event = &mut events[slot];
+        event.state.remove(State::ACTIVE);
         (slot, event)
     }
 

@@ -113,20 +113,6 @@ impl<T> Core<T> {
         self.events.get_mut(id)?.payload.as_mut()
     }
 
-    /// The payload of the event that runs next, unless something more urgent comes first; `None` if nothing
-    /// is active. For a front that [prefetches](evloop_prefetch) what a payload points to while the
-    /// callback before it runs: where many are active at a time, most of the time of a step is a wait for memory.
-    ///
-    /// Costs `O(1)`, and asks for the memory of the event after that as well.
-    #[inline]
-    #[must_use]
-    pub fn coming(&self) -> Option<&T> {
-        let priority = self.active.most_urgent().priority()?;
-        let event = self.events.at_or_none(self.active.first(priority))?;
-        self.events.prefetch(event.next);
-        event.payload.as_ref()
-    }
-
     /// How many events have not been freed.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evloop_changelist::{Interest, Ready, Token, Trigger};
 use evloop_core::{
-    Core, Demand, EventId, Kind, LATE, Limits, Mode, Ownership, Peak, Peaks, Priority, Spec, Step,
+    Core, Demand, EventId, Kind, LATE, Limits, Mode, Ownership, Peak, Peaks, Spec, Step,
 };
 use evloop_signals::Signal;
 
@@ -400,33 +400,4 @@ fn what_the_front_counts_is_among_the_counters() {
     let stats = core.stats();
     assert_eq!((stats.wakeups, stats.empty_waits), (1, 2));
     assert_eq!(stats.signals, 5);
-}
-
-#[test]
-fn what_comes_next_is_the_first_of_the_most_urgent_level() {
-    let mut core = Loop::new();
-    let mut active = |name: &str, priority| {
-        let spec = Spec {
-            priority: Priority(priority),
-            keep: true,
-            ..Spec::new(Kind::Plain)
-        };
-        let id = core.insert(spec, name.into()).unwrap();
-        core.activate(id, Ready::READ).unwrap();
-        id
-    };
-    active("third", 9);
-    let [_, second] = [active("first", 5), active("second", 5)];
-    let urgent = active("urgent", 1);
-    core.delete(urgent).unwrap();
-    assert_eq!(core.coming(), Some(&"first".into()));
-    let mut coming = Vec::new();
-    look(&mut core, 0, |core, id| {
-        if id == second {
-            core.activate(urgent, Ready::READ).unwrap();
-        }
-        coming.push(core.coming().cloned());
-    });
-    let expected = ["second", "urgent", "third"].map(|name| Some(name.into()));
-    assert_eq!(coming, [&expected[..], &[None]].concat());
 }

@@ -11,7 +11,6 @@ use evloop_changelist::{Interest, Ready};
 use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
 use evloop_epoll::MonotonicClock;
 use evloop_pipe::Waker;
-use evloop_prefetch::prefetch;
 use evloop_signals::Signal;
 
 use crate::activator::Activators;
@@ -278,9 +277,6 @@ impl<S> EventLoop<S> {
                 Step::Done(outcome) if run.0.is_over(mode, outcome)? => return Ok(outcome),
                 Step::Done(_) => continue,
             };
-            if let Some(coming) = run.0.core.coming() {
-                prefetch(&**coming);
-            }
             if run.0.is_measuring {
                 run.0.call_measured(id, ready, record, state);
             } else {

@@ -4,7 +4,6 @@
 use std::ffi::c_int;
 
 use evloop_core::{Mode, Outcome, Step};
-use evloop_prefetch::prefetch;
 
 use crate::abi::{EVLOOP_NO_EXIT_ON_EMPTY, EVLOOP_NONBLOCK, EVLOOP_ONCE};
 use crate::base::Base;
@@ -96,12 +95,7 @@ fn turn(mut state: Entered<'_>) -> (Entered<'_>, Option<Outcome>) {
                 }
                 state.count_peaks();
             }
-            Step::Run(activation) => {
-                if let Some(coming) = state.core.coming() {
-                    prefetch(coming.callback.as_ptr());
-                }
-                state = state.call(activation.id, activation.ready);
-            }
+            Step::Run(activation) => state = state.call(activation.id, activation.ready),
             Step::Done(outcome) => return (state, Some(outcome)),
         }
     }
