@@ -110,6 +110,9 @@ impl Sanitizer {
         cargo.args(["--no-fail-fast", "--"]);
         cargo.args(self.skipped.iter().flat_map(|name| ["--skip", name]));
         cargo.env("RUSTFLAGS", self.flags).env(variable, options);
+        // With one, as there would be on one processor, the thread that waits for the test makes no call that
+        // `ThreadSanitizer` knows, and it is the one to which the kernel gives a signal for the process.
+        cargo.env("RUST_TEST_THREADS", "2");
         cargo.current_dir(&workspace.root);
         println!("$ RUSTFLAGS={:?} cargo +nightly test ...", self.flags);
         cargo
