@@ -99,6 +99,11 @@ fn when_a_wait_is_over_so_is_the_callback() {
             mailbox.end();
         }
         join(poster);
+        assert_eq!(
+            mailbox.lock().waiting,
+            0,
+            "or each change would be a system call"
+        );
     });
 }
 
