@@ -150,6 +150,9 @@ mod tests {
         }
     }
 
+    /// It is not pure, as it has unsafe code: an instruction that does nothing which a program can see.
+    const WITHOUT_EFFECT: &str = "evloop-prefetch";
+
     #[test]
     fn a_pure_crate_uses_only_pure_crates() {
         let is_pure = |name| {
@@ -158,8 +161,9 @@ mod tests {
                 .any(|layer| layer.package == name && layer.is_pure)
         };
         for layer in LAYERS.iter().filter(|layer| layer.is_pure) {
+            let mut used = layer.uses.iter().copied();
             assert!(
-                layer.uses.iter().all(|used| is_pure(*used)),
+                used.all(|used| is_pure(used) || used == WITHOUT_EFFECT),
                 "{}",
                 layer.package
             );
