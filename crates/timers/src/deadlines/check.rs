@@ -66,7 +66,7 @@ impl Deadlines {
             })?;
         }
         let is_swept = self.dead * 4 <= self.heap.len() * 3;
-        let are_few = self.heap.len() <= FLOOR && self.len > 0;
+        let are_few = self.dead <= FLOOR && self.len > 0;
         ensure(is_swept || are_few, || {
             format!("{} timers that have gone were not swept", self.dead)
         })

@@ -405,3 +405,20 @@ fn a_peek_gathers_nothing() {
         assert_eq!(timers.heap.gathered(), 0);
     }
 }
+
+#[test]
+fn few_that_have_gone_stay_until_the_next_goes() {
+    let mut timers = rising(64);
+    (0..60).for_each(|index| _ = timers.remove(index));
+    assert_eq!((timers.heap.len(), timers.dead), (64, 60));
+    timers.verify().unwrap();
+
+    // They are more than three quarters of more than 64 now, and no harm.
+    timers.set(64, 1);
+    assert_eq!((timers.heap.len(), timers.dead), (65, 60));
+    timers.verify().unwrap();
+
+    timers.remove(63);
+    assert_eq!((timers.heap.len(), timers.dead), (4, 0));
+    timers.verify().unwrap();
+}
