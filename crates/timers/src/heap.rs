@@ -52,7 +52,7 @@ pub(crate) struct Heap {
 /// Fewer that are due are not worth a run.
 const FEW: usize = 32;
 
-/// So many entries stand for all of them: see [`Heap::is_much_due`].
+/// So many entries at the most stand for all of them: see [`Heap::is_much_due`].
 const SAMPLE: usize = 64;
 
 impl Heap {
@@ -256,7 +256,7 @@ impl Heap {
         }
     }
 
-    /// Whether of some entries that are spread over the heap an eighth or more are due: of fewer it is cheaper
+    /// Whether of some entries that are spread over the heap more than an eighth are due: of fewer it is cheaper
     /// to take each out than to go through all.
     fn is_much_due(&self, now_ns: u64) -> bool {
         let places = (FIRST..FIRST + self.len).step_by(self.len.div_ceil(SAMPLE).max(1));

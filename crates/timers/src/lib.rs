@@ -51,7 +51,7 @@
 //! found out in the same way.
 //!
 //! To take the first out of a heap is `O(log n)`, however many are due. So once some dozens were taken
-//! one by one, and an eighth or more of the others are due by a look at 64 of them, all that are due are taken
+//! one by one, and by a look at up to 64 of the others more than an eighth are due, all that are due are taken
 //! out in one pass and sorted: a quarter of the work where a hundred thousand are due at a time.
 //!
 //! The order is exact all the same: nothing is shown before it has been settled.
