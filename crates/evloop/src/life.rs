@@ -53,6 +53,7 @@ impl<S> EventLoop<S> {
     /// # Compared with libevent
     ///
     /// `event_del`.
+    #[inline]
     pub fn delete(&mut self, id: EventId) -> Result<(), RemoveError> {
         let release = self.core.delete(id).map_err(|_| RemoveError::NoSuchEvent)?;
         self.release(release)
