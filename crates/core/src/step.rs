@@ -234,12 +234,10 @@ impl<T: Clone> Core<T> {
         event.runs += 1;
         self.running = Some(id);
         self.ran.count(ready);
-        if event.is_plain() {
-            let payload = event.shared_payload();
-            return Activation { id, ready, payload };
+        let payload = event.shared_payload();
+        if !event.is_plain() {
+            self.begin_run(slot, ready);
         }
-        self.begin_run(slot, ready);
-        let payload = self.events[slot].shared_payload();
         Activation { id, ready, payload }
     }
 }
