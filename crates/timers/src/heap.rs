@@ -27,18 +27,14 @@ const ARITY: usize = 4;
 /// a multiple of four.
 const FIRST: usize = ARITY - 1;
 
-/// The children of one parent, side by side.
-#[derive(Clone, Copy)]
-struct Siblings([Entry; ARITY]);
-
 // What the documentation of the crate says.
-const _: () = assert!(size_of::<Siblings>() == 64);
+const _: () = assert!(size_of::<[Entry; ARITY]>() == 64);
 
 pub(crate) struct Heap {
-    /// The entry at place `p` is in group `p / ARITY`. Its children are group `p - 2`, so its parent is
-    /// at `p / ARITY + 2`.
-    groups: Vec<Siblings>,
-    /// How many entries are in the groups.
+    /// Whole groups of siblings, filled up with empty entries. The children of the entry at place `p` are
+    /// group `p - 2`, so its parent is at `p / ARITY + 2`.
+    entries: Vec<Entry>,
+    /// How many entries are in there.
     len: usize,
     /// By index: the place of its entry, or `NONE`. Of an entry in the run, the [place](run_place) that
     /// stands for its position there.
@@ -58,7 +54,7 @@ const SAMPLE: usize = 64;
 impl Heap {
     pub(crate) const fn new() -> Self {
         Self {
-            groups: Vec::new(),
+            entries: Vec::new(),
             len: 0,
             places: Vec::new(),
             run: Run::new(),
@@ -73,13 +69,13 @@ impl Heap {
 
     #[inline]
     pub(crate) fn first(&self) -> Option<(Key, u32)> {
-        let first = self.first_of_run().or_else(|| self.first_of_groups())?;
+        let first = self.first_of_run().or_else(|| self.first_of_entries())?;
         Some((first.key(), first.index()))
     }
 
     #[inline]
-    fn first_of_groups(&self) -> Option<Entry> {
-        let Siblings([.., first]) = *self.groups.first()?;
+    fn first_of_entries(&self) -> Option<Entry> {
+        let first = *self.entries.get(FIRST)?;
         (self.len != 0).then_some(first)
     }
 
@@ -87,8 +83,10 @@ impl Heap {
     #[inline]
     fn first_of_run(&self) -> Option<Entry> {
         let first = self.run.first()?;
-        let is_first = |of_groups| first.is_before(of_groups);
-        self.first_of_groups().is_none_or(is_first).then_some(first)
+        let is_first = |of_entries| first.is_before(of_entries);
+        self.first_of_entries()
+            .is_none_or(is_first)
+            .then_some(first)
     }
 
     /// Whether an index has an entry.
@@ -119,19 +117,19 @@ impl Heap {
 
     /// Makes room for the entry of each index below `indices`.
     pub(crate) fn reserve(&mut self, indices: usize) {
-        let groups = (FIRST + indices).div_ceil(ARITY);
+        let entries = (FIRST + indices).next_multiple_of(ARITY);
         self.places
             .reserve_exact(indices.saturating_sub(self.places.len()));
-        self.groups
-            .reserve_exact(groups.saturating_sub(self.groups.len()));
+        self.entries
+            .reserve_exact(entries.saturating_sub(self.entries.len()));
     }
 
     /// Adds an index that has no entry.
     #[inline]
     pub(crate) fn insert(&mut self, index: u32, key: Key) {
         let place = FIRST + self.len;
-        if place / ARITY == self.groups.len() {
-            self.groups.push(Siblings([Entry::EMPTY; ARITY]));
+        if place >= self.entries.len() {
+            self.entries.extend([Entry::EMPTY; ARITY]);
         }
         self.len += 1;
         self.sift_up(place, Entry::new(key, index));
@@ -276,7 +274,7 @@ impl Heap {
     fn leave_run(&mut self) {
         if self.run.len() == 0 {
             self.shrink();
-            self.run.shrink_to(self.groups.capacity() * ARITY);
+            self.run.shrink_to(self.entries.capacity());
         }
     }
 
@@ -317,10 +315,10 @@ impl Heap {
         self.order();
     }
 
-    /// Makes a heap of what is in the groups in any order.
+    /// Makes a heap of entries that are in any order.
     fn order(&mut self) {
         // From the last that has children: below each there is a heap already.
-        for parent in (FIRST..self.groups.len() + 2).rev() {
+        for parent in (FIRST..self.entries.len() / ARITY + 2).rev() {
             self.sift_down(parent, self.entry(parent));
         }
     }
@@ -334,11 +332,9 @@ impl Heap {
     /// Empties the places from `end` on.
     #[inline]
     fn cut_off(&mut self, end: usize) {
-        self.groups.truncate(end.div_ceil(ARITY));
-        if let Some(Siblings(last)) = self.groups.last_mut()
-            && !end.is_multiple_of(ARITY)
-        {
-            last[end % ARITY..].fill(Entry::EMPTY);
+        self.entries.truncate(end.next_multiple_of(ARITY));
+        for beyond in self.entries.iter_mut().skip(end) {
+            *beyond = Entry::EMPTY;
         }
     }
 
@@ -346,12 +342,12 @@ impl Heap {
     /// sweep, so there is to be room for three times as many again.
     #[inline]
     fn shrink(&mut self) {
-        shrink_if_sparse(&mut self.groups, 4);
+        shrink_if_sparse(&mut self.entries, 4);
     }
 
     #[inline]
     fn entry(&self, place: usize) -> Entry {
-        self.groups[place / ARITY].0[place % ARITY]
+        self.entries[place]
     }
 
     fn place(&self, index: u32) -> usize {
@@ -411,7 +407,8 @@ impl Heap {
     #[inline]
     fn least_child(&self, parent: usize) -> Option<(usize, Entry)> {
         let group = parent - 2;
-        let &Siblings([a, b, c, d]) = self.groups.get(group)?;
+        let (siblings, _) = self.entries.as_chunks::<ARITY>();
+        let &[a, b, c, d] = siblings.get(group)?;
         // Two pairs, then their winners: no comparison waits for the one before it.
         let (ab, ab_at) = if b.is_before(a) { (b, 1) } else { (a, 0) };
         let (cd, cd_at) = if d.is_before(c) { (d, 3) } else { (c, 2) };
@@ -429,15 +426,15 @@ impl Heap {
         reason = "no more entries than indices, fewer than NONE"
     )]
     fn put(&mut self, place: usize, entry: Entry) {
-        self.groups[place / ARITY].0[place % ARITY] = entry;
+        self.entries[place] = entry;
         self.places[entry.index() as usize] = place as u32;
     }
 
     /// Says what is wrong unless no parent is later than its child, and indices and places agree.
     pub(crate) fn verify(&self) -> Result<(), String> {
         ensure(
-            self.len == 0 || self.groups.len() == (FIRST + self.len).div_ceil(ARITY),
-            || format!("{} entries are in {} groups", self.len, self.groups.len()),
+            self.len == 0 || self.entries.len() == (FIRST + self.len).next_multiple_of(ARITY),
+            || format!("{} entries have {} places", self.len, self.entries.len()),
         )?;
         for place in FIRST..FIRST + self.len {
             let entry = self.entry(place);
@@ -455,7 +452,7 @@ impl Heap {
         self.run.verify(|index, position| {
             self.places.get(index as usize) == Some(&run_place(position))
         })?;
-        let end = self.groups.len() * ARITY;
+        let end = self.entries.len();
         let is_empty = |place| self.entry(place).number() == Entry::EMPTY.number();
         ensure((FIRST + self.len..end).all(is_empty), || {
             "there is an entry behind the last one".into()
@@ -469,7 +466,7 @@ impl Heap {
 }
 
 /// The place of an entry that is at this position of the run. They count from the end of all numbers, so
-/// one is told from a place in the groups by what stands there.
+/// one is told from a place in the heap by what stands there.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "no more entries than indices, fewer than NONE"
