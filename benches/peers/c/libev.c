@@ -1,4 +1,5 @@
-/* libev; a timeout is a timer beside the source. */
+/* libev; a timeout is a timer beside the source. With LIBEV_NOW=1 in the environment it is told the time before a
+ * timeout starts: else that counts from the beginning of its turn. */
 #include "runner.h"
 #include <ev.h>
 
@@ -11,6 +12,7 @@ static ev_timer *clocks;
 static ev_signal caught;
 static ev_async waker;
 static const int stays = 1;
+static int is_told_the_time;
 
 static const char *lacks(void)
 {
@@ -40,6 +42,7 @@ static void open_loop(void)
 {
     loop = ev_default_loop(EVFLAG_AUTO);
     need(loop != NULL, "ev_default_loop");
+    is_told_the_time = getenv("LIBEV_NOW") != NULL;
     pipes = calloc(n, sizeof *pipes);
     writes = calloc(n, sizeof *writes);
     clocks = calloc(n, sizeof *clocks);
@@ -65,10 +68,17 @@ static void new_source(size_t i, int fd)
     ev_io_init(&writes[i], on_plain, fd, EV_WRITE);
 }
 
+static void before_timeout(void)
+{
+    if (is_told_the_time)
+        ev_now_update(loop);
+}
+
 static void start_source(size_t i, int has_timeout)
 {
     ev_io_start(loop, &pipes[i]);
     if (has_timeout) {
+        before_timeout();
         ev_timer_set(&clocks[i], 60., 60.);
         ev_timer_start(loop, &clocks[i]);
     }
@@ -96,6 +106,7 @@ static span span_of(uint64_t us) { return us / 1e6; }
 
 static void start_timer(size_t i, span after)
 {
+    before_timeout();
     ev_timer_set(&clocks[i], after, 0.);
     ev_timer_start(loop, &clocks[i]);
 }
@@ -103,6 +114,7 @@ static void start_timer(size_t i, span after)
 /* A repeat that is set, then `again`, is libev's way to move a running timer. */
 static void move_timer(size_t i, span after)
 {
+    before_timeout();
     clocks[i].repeat = after;
     ev_timer_again(loop, &clocks[i]);
 }

@@ -18,6 +18,7 @@ pub(crate) struct Contender {
     /// What stands before the work on the command line.
     prefix: Vec<String>,
     env: Option<(&'static str, &'static str)>,
+    works: Option<&'static [&'static str]>,
 }
 
 /// In the order of the tables.
@@ -32,19 +33,67 @@ const RUST: &[&str] = &[
     "tokio",
 ];
 
-/// The name, its source in `c/`, what it links with, its Debian package.
-const C: &[(&str, &str, &[&str], &str)] = &[
-    ("libevent", "libevent", LIBEVENT, "libevent-dev"),
-    ("libevent-changelist", "libevent", LIBEVENT, "libevent-dev"),
-    ("libev", "libev", &["-lev"], "libev-dev"),
-    ("libuv", "libuv", &["-luv"], "libuv1-dev"),
+/// A contender in C.
+struct InC {
+    name: &'static str,
+    /// In `c/`.
+    source: &'static str,
+    libraries: &'static [&'static str],
+    package: &'static str,
+    env: Option<(&'static str, &'static str)>,
+    /// Where it differs from the one before; all works if that is none.
+    works: Option<&'static [&'static str]>,
+}
+
+const C: &[InC] = &[
+    InC {
+        name: "libevent",
+        source: "libevent",
+        libraries: LIBEVENT,
+        package: "libevent-dev",
+        env: None,
+        works: None,
+    },
+    InC {
+        name: "libevent-changelist",
+        source: "libevent",
+        libraries: LIBEVENT,
+        package: "libevent-dev",
+        env: Some(("LIBEVENT_CHANGELIST", "1")),
+        works: None,
+    },
+    InC {
+        name: "libev",
+        source: "libev",
+        libraries: LIBEV,
+        package: "libev-dev",
+        env: None,
+        works: None,
+    },
+    InC {
+        name: "libev-now",
+        source: "libev",
+        libraries: LIBEV,
+        package: "libev-dev",
+        env: Some(("LIBEV_NOW", "1")),
+        works: Some(&["ring-again", "timer-add", "timer-later", "timer-earlier"]),
+    },
+    InC {
+        name: "libuv",
+        source: "libuv",
+        libraries: &["-luv"],
+        package: "libuv1-dev",
+        env: None,
+        works: None,
+    },
 ];
 
+const LIBEV: &[&str] = &["-lev"];
 const LIBEVENT: &[&str] = &["-levent", "-levent_pthreads"];
 
 /// Those that there could be.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    RUST.iter().copied().chain(C.iter().map(|one| one.0))
+    RUST.iter().copied().chain(C.iter().map(|one| one.name))
 }
 
 /// What there is to measure, and to count with.
@@ -71,6 +120,7 @@ pub(crate) fn find(out: &Path) -> Result<Found, String> {
         net_program: own.clone(),
         prefix: vec!["runner".to_owned(), name.to_owned()],
         env: None,
+        works: None,
     });
     let mut contenders: Vec<_> = rust.collect();
     let mut missing = Vec::new();
@@ -84,21 +134,20 @@ pub(crate) fn find(out: &Path) -> Result<Found, String> {
             missing.push(package);
         }
     }
-    for &(name, source, libraries, package) in C {
-        let net = format!("{source}_net");
-        let program = compile(out, source, source, libraries)?;
-        match program.zip(compile(out, &net, &net, libraries)?) {
+    for one in C {
+        let net = format!("{}_net", one.source);
+        let program = compile(out, one.source, one.source, one.libraries)?;
+        match program.zip(compile(out, &net, &net, one.libraries)?) {
             Some((program, net_program)) => contenders.push(Contender {
-                name,
-                version: debian_version(package),
+                name: one.name,
+                version: debian_version(one.package),
                 program,
                 net_program,
                 prefix: Vec::new(),
-                env: name
-                    .ends_with("changelist")
-                    .then_some(("LIBEVENT_CHANGELIST", "1")),
+                env: one.env,
+                works: one.works,
             }),
-            None => missing.push(package),
+            None => missing.push(one.package),
         }
     }
     missing.dedup();
@@ -174,6 +223,11 @@ impl Contender {
     pub(crate) fn named(&self, name: &'static str) -> Self {
         let other = self.clone();
         Self { name, ..other }
+    }
+
+    /// Whether it has anything to say in a work that another does not say already.
+    pub(crate) fn differs_in(&self, work: &str) -> bool {
+        self.works.is_none_or(|works| works.contains(&work))
     }
 
     /// Its command for a case, to be run under the tool if there is one.

@@ -225,7 +225,8 @@ impl Present {
 /// Who is to take part, and in what: the same for all but the one that stands beside evloop.
 fn starters(contenders: &[Contender], case: &Case, options: &Options) -> Vec<(Contender, Case)> {
     let mut starters = Vec::new();
-    for contender in contenders {
+    let differs = |contender: &&Contender| contender.differs_in(&case.work.name);
+    for contender in contenders.iter().filter(differs) {
         let always = ["evloop", case.floor].contains(&contender.name);
         if always || options.wants_peer(contender.name) {
             starters.push((contender.clone(), case.clone()));

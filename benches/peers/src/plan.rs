@@ -125,7 +125,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "ring-again",
-        "Each callback deletes its event and adds it again with a timeout. The floor has no timers and changes nothing: it is the level ring. calloop registers the source again after its callback, tokio waits anew under a timeout, edge-triggered.",
+        "Each callback deletes its event and adds it again with a timeout. The floor has no timers and changes nothing: it is the level ring. calloop registers the source again after its callback, tokio waits anew under a timeout, edge-triggered. libev, libevent and libuv count a timeout from the beginning of the turn; libev-now is told the time before each, as evloop reads the clock.",
     ),
     (
         "toggle",
@@ -137,7 +137,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "timer-add",
-        "Adding timers with timeouts from a second to an hour, in no order. tokio inserts into a DelayQueue.",
+        "Adding timers with timeouts from a second to an hour, in no order. tokio inserts into a DelayQueue. libev and libuv count from the beginning of the turn, evloop from when each is added; so does libev-now, which is told the time before each.",
     ),
     ("timer-cancel", "Deleting them."),
     (

@@ -128,6 +128,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         0.8,
     ),
     (
+        "timers add: of libev, told the time",
+        "timer-add 100000",
+        Against::One("libev-now"),
+        0.8,
+    ),
+    (
         "timers cancel: of libev",
         "timer-cancel 100000",
         Against::One("libev"),
@@ -140,6 +146,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         0.8,
     ),
     (
+        "timers re-arm later: of libev, told the time",
+        "timer-later 100000",
+        Against::One("libev-now"),
+        0.8,
+    ),
+    (
         "timers re-arm later: ns",
         "timer-later 100000",
         Against::Time,
@@ -149,6 +161,12 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         "timers re-arm earlier: of libev",
         "timer-earlier 100000",
         Against::One("libev"),
+        0.8,
+    ),
+    (
+        "timers re-arm earlier: of libev, told the time",
+        "timer-earlier 100000",
+        Against::One("libev-now"),
         0.8,
     ),
     (
