@@ -1,6 +1,7 @@
-//! Starts the contenders, asks each in turn for a batch, and has it reported.
+//! Starts the contenders, asks one after the other for a batch, each time in another order, and has it reported.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Duration;
 
@@ -159,10 +160,10 @@ fn measure(
     let ops = (case.ops / options.shrink).max(1);
     // The first repetition warms up.
     for repetition in 0..=case.reps(options.reps) {
-        for present in &mut present {
-            let numbers = present.batch(ops)?;
+        for at in shuffled(present.len(), &(case.label(), repetition)) {
+            let numbers = present[at].batch(ops)?;
             if repetition > 0 {
-                present.batches.push(numbers);
+                present[at].batches.push(numbers);
             }
         }
     }
@@ -176,6 +177,18 @@ fn measure(
         absent: absent.clone(),
     });
     Ok(outcomes.collect())
+}
+
+/// The numbers below `count` in an order that follows from `seed`: who comes first, or after whom, makes
+/// some percent.
+fn shuffled(count: usize, seed: &impl Hash) -> Vec<usize> {
+    let mut order: Vec<_> = (0..count).collect();
+    order.sort_by_cached_key(|at| {
+        let mut hasher = DefaultHasher::new();
+        (seed, at).hash(&mut hasher);
+        hasher.finish()
+    });
+    order
 }
 
 /// A process that is new warms up by this part of a batch.
@@ -252,5 +265,25 @@ fn count(outcome: &mut Outcome, found: &Found, out: &Path) {
         if let Some(contender) = contender {
             measured.counts = counts::count(contender, case, found.allocations.as_deref(), out);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_repetition_has_all_in_an_order_of_its_own() {
+        let orders: Vec<_> = (0..9_usize)
+            .map(|repetition| shuffled(9, &repetition))
+            .collect();
+        for order in &orders {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, Vec::from_iter(0..9));
+        }
+        let firsts = orders.iter().map(|order| order[0]);
+        assert!(firsts.collect::<std::collections::BTreeSet<_>>().len() > 3);
+        assert_eq!(orders[1], shuffled(9, &1_usize));
     }
 }
