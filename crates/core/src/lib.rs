@@ -101,6 +101,7 @@ mod error;
 mod event;
 mod fd_map;
 mod inspect;
+mod interest;
 mod life;
 mod limits;
 mod news;

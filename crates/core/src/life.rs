@@ -4,14 +4,13 @@
 //! `add` makes it pending, `delete` makes it not pending and keeps it, `remove` frees it. Each call
 //! either does the whole of its work or changes nothing.
 
-use evloop_changelist::{Interest, RawFd, Ready, Token, Trigger};
+use evloop_changelist::{Interest, RawFd, Token, Trigger};
 use evloop_signals::{Inserted, Removed, Signal};
 
 use crate::Core;
 use crate::error::{AddError, InsertError, NoSuchEvent};
 use crate::event::{Kind, Ownership, Priority, Spec, State};
-use crate::fd_map::Admission;
-use crate::slab::{EventId, NONE};
+use crate::slab::EventId;
 
 /// What an event needs from the kernel before it can be pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,65 +223,6 @@ impl<T> Core<T> {
         Ok(Leaving { release, payload })
     }
 
-    /// Changes the readiness that an event asks for; empty pauses it. What it is active for
-    /// already stays. `grant` is as for [`Core::add`].
-    ///
-    /// # Errors
-    ///
-    /// See [`AddError`]. Nothing has changed then. An event that is not for a file descriptor
-    /// keeps asking for nothing: no error.
-    pub fn set_interest<E>(
-        &mut self,
-        id: EventId,
-        wanted: Interest,
-        grant: impl FnOnce(Demand) -> Result<(), E>,
-    ) -> Result<(), AddError<E>> {
-        let event = self.events.get_mut(id).ok_or(AddError::NoSuchEvent)?;
-        let (fd, old, trigger) = match &mut event.kind {
-            Kind::Io {
-                fd,
-                interest,
-                trigger,
-                ..
-            } => (*fd, *interest, *trigger),
-            Kind::Always(interest) => {
-                *interest = wanted;
-                return Ok(());
-            }
-            _ => return Ok(()),
-        };
-        if old == wanted {
-            return Ok(());
-        }
-        if event.state.contains(State::LISTED)
-            && event.state.contains(State::PENDING)
-            && !wanted.is_empty()
-            && self.fds.is_held(fd)
-        {
-            if let Kind::Io { interest, .. } = &mut event.kind {
-                *interest = wanted;
-            }
-            self.fds.update(&self.events, fd, wanted);
-            return Ok(());
-        }
-        if event.state.contains(State::LINGERING) {
-            self.withdraw(id.slot);
-        }
-        let pending = self.events[id.slot].state.contains(State::PENDING);
-        let first =
-            pending && !wanted.is_empty() && self.admit(id.slot, fd, wanted, trigger, grant)?;
-        if wanted.is_empty() && self.events[id.slot].state.contains(State::LISTED) {
-            self.fds.remove(&mut self.events, id.slot, fd);
-        }
-        if let Kind::Io { interest, .. } = &mut self.events[id.slot].kind {
-            *interest = wanted;
-        }
-        if pending && !wanted.is_empty() {
-            self.fds.insert(&mut self.events, id.slot, first);
-        }
-        Ok(())
-    }
-
     /// Changes how urgent an event is. If it is active it goes to the end of the new queue. `O(1)`.
     ///
     /// # Errors
@@ -309,90 +249,9 @@ impl<T> Core<T> {
         Ok(())
     }
 
-    /// Registers everything anew, with a kernel that holds nothing: after a fork, or to be rid of
-    /// what cannot be deleted. `grant` begins to hold interest in a file descriptor; where it
-    /// refuses, with an errno, the events become active with [`Ready::ERROR`]. `O(n)`.
-    ///
-    /// # Compared with libevent
-    ///
-    /// `event_reinit`.
-    pub fn restore_fds(
-        &mut self,
-        mut grant: impl FnMut(RawFd, Token, Interest, Trigger) -> Result<(), i32>,
-    ) {
-        self.fds.forget();
-        for (fd, interest, trigger, token) in self.fds.wanted(&self.events) {
-            match grant(fd, token, interest, trigger) {
-                Ok(()) => self.fds.registered(fd, interest, trigger),
-                Err(errno) => self.fail(fd, errno),
-            }
-        }
-    }
-
-    /// Makes the pending events of a file descriptor active with an error.
-    pub(crate) fn fail(&mut self, fd: RawFd, errno: i32) {
-        let mut slot = self.fds.first_on(fd);
-        while slot != NONE {
-            let event = &mut self.events[slot];
-            let next = event.next_on_fd();
-            if event.state.contains(State::PENDING) {
-                event.set_errno(errno);
-                event.state.insert(State::NEWS);
-                self.make_active(slot, Ready::ERROR);
-            }
-            slot = next;
-        }
-    }
-
     /// The signals that the front was asked to catch, and was not told to let go.
     pub fn caught(&self) -> impl Iterator<Item = Signal> {
         self.caught.into_iter()
-    }
-
-    /// Sees to it that the kernel holds interest in `fd`; whether it was told so just now.
-    fn admit<E>(
-        &mut self,
-        slot: u32,
-        fd: RawFd,
-        interest: Interest,
-        trigger: Trigger,
-        grant: impl FnOnce(Demand) -> Result<(), E>,
-    ) -> Result<bool, AddError<E>> {
-        let mut admission = self.fds.admit(&self.events, fd, interest, trigger, slot);
-        if admission == Admission::MixedTrigger && self.withdraw_running(slot) {
-            admission = self.fds.admit(&self.events, fd, interest, trigger, slot);
-        }
-        match admission {
-            Admission::Known => Ok(false),
-            Admission::MixedTrigger => Err(AddError::MixedTrigger(fd)),
-            Admission::First(token, interest) => {
-                grant(Demand::Fd {
-                    fd,
-                    token,
-                    interest,
-                    trigger,
-                })
-                .map_err(AddError::Refused)?;
-                self.fds.registered(fd, interest, trigger);
-                Ok(true)
-            }
-        }
-    }
-
-    /// A one-shot whose callback runs is not in the way of one of the other trigger. Whether there is
-    /// such a one-shot, `but` apart.
-    fn withdraw_running(&mut self, but: u32) -> bool {
-        let running = self.running.filter(|running| running.slot != but);
-        let lingers = running.and_then(|running| self.events.get(running));
-        match running {
-            Some(running)
-                if lingers.is_some_and(|event| event.state.contains(State::LINGERING)) =>
-            {
-                self.withdraw(running.slot);
-                true
-            }
-            _ => false,
-        }
     }
 
     /// Puts an event on its signal, and sees to it that the signal is caught.
