@@ -87,14 +87,18 @@ impl Case {
         }
     }
 
-    /// How often it is measured where `reps` is the usual number: less where a batch takes long.
+    /// How often it is measured where `reps` is the usual number: less where a batch takes long, more where
+    /// one new process differs from the next by more than is to be told.
     pub(crate) fn reps(&self, reps: usize) -> usize {
-        if ["flood", "idle"].contains(&self.work.name.as_str()) {
+        let Work { name, n, active } = &self.work;
+        if ["flood", "idle"].contains(&name.as_str()) {
             reps.div_ceil(5)
-        } else if self.ops < 1_000_000 {
-            reps
-        } else {
+        } else if self.ops >= 1_000_000 {
             reps.div_ceil(3)
+        } else if (*n, *active) == TYPICAL || name == "cascade" {
+            reps * 3
+        } else {
+            reps
         }
     }
 
