@@ -44,8 +44,10 @@ impl Growth {
 
 /// As many as libevent begins with.
 const MIN: usize = 32;
-/// 48 KiB, as libevent. Who has more ready than that has work to do before the next wait.
-const MAX: usize = 4096;
+/// 12 KiB. Who has more ready than that has work to do before the next wait; and what is told of too many
+/// at a time has left the caches when their callbacks run: with 4096, as in libevent, an echo on 5,000
+/// connections takes 5 to 10 % more.
+const MAX: usize = 1024;
 /// Long enough that a rush which comes every few waits finds its array still there.
 const PATIENCE: usize = 64;
 

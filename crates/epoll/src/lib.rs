@@ -55,7 +55,7 @@
 //! The first finite timeout on a kernel that refuses `epoll_pwait2` costs a second system call, once.
 //!
 //! The kernel writes into an array of 32 events, which doubles each time that it came back full, up
-//! to 4096, and halves after 64 waits in a row that used less than a quarter of it. Beyond that,
+//! to 1024, and halves after 64 waits in a row that used less than a quarter of it. Beyond that,
 //! and the vector of reports, nothing allocates.
 //!
 //! # Order
