@@ -379,6 +379,7 @@ const _: () = assert!(size_of::<Event<&str>>() == 64);
 /// In [`Event::timeout_ns`]: none. A timeout of 584 years is a nanosecond shorter.
 const NO_TIMEOUT: u64 = u64::MAX;
 
+#[inline]
 fn encoded(timeout: Option<Duration>) -> u64 {
     timeout.map_or(NO_TIMEOUT, |timeout| {
         nanoseconds(timeout).min(NO_TIMEOUT - 1)

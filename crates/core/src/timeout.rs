@@ -178,6 +178,7 @@ const fn last_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
 }
 
 /// Saturates after 584 years.
+#[inline]
 pub(crate) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
