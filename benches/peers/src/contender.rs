@@ -18,6 +18,7 @@ pub(crate) struct Contender {
     /// What stands before the work on the command line.
     prefix: Vec<String>,
     env: Option<(&'static str, &'static str)>,
+    /// See [`Contender::differs_in`].
     works: Option<&'static [&'static str]>,
 }
 
