@@ -266,6 +266,13 @@ impl ActiveQueues {
         self.queues[priority.0 as usize].head
     }
 
+    /// The event that [`ActiveQueues::pop`] takes from the most urgent queue; `NONE` if no event is active.
+    #[inline]
+    pub(crate) const fn head(&self) -> u32 {
+        // Of no level this makes one, whose queue is empty like all.
+        self.first(self.most_urgent.known_priority())
+    }
+
     /// Takes the event out that has been longest in the queue of this priority, which is not empty.
     #[inline]
     pub(crate) fn pop<'a, T>(

@@ -113,6 +113,16 @@ impl<T> Core<T> {
         self.events.get_mut(id)?.payload.as_mut()
     }
 
+    /// The payload of the event that is to run next, as things stand; `None` if no event is active.
+    ///
+    /// For a front whose payloads are pointers: it can ask for their memory while a callback runs.
+    #[inline]
+    #[must_use]
+    pub fn upcoming(&self) -> Option<&T> {
+        let event = self.events.at_or_none(self.active.head())?;
+        event.payload.as_ref()
+    }
+
     /// How many events have not been freed.
     #[must_use]
     pub const fn len(&self) -> usize {

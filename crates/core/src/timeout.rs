@@ -142,6 +142,9 @@ impl<T> Core<T> {
     /// Makes active what is due, in deadline order.
     pub(crate) fn expire(&mut self, now_ns: u64) {
         while let Some((slot, deadline_ns)) = self.timers.peek_due(now_ns) {
+            if let Some(soon) = self.timers.upcoming() {
+                self.events.prefetch(soon);
+            }
             let late_ns = now_ns - deadline_ns;
             self.stats.late_timers += u64::from(late_ns > LATE_NS);
             self.most.late_ns = self.most.late_ns.max(late_ns);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evloop_changelist::{Interest, Ready, Token, Trigger};
 use evloop_core::{
-    Core, Demand, EventId, Kind, LATE, Limits, Mode, Ownership, Peak, Peaks, Spec, Step,
+    Core, Demand, EventId, Kind, LATE, Limits, Mode, Ownership, Peak, Peaks, Priority, Spec, Step,
 };
 use evloop_signals::Signal;
 
@@ -400,4 +400,23 @@ fn what_the_front_counts_is_among_the_counters() {
     let stats = core.stats();
     assert_eq!((stats.wakeups, stats.empty_waits), (1, 2));
     assert_eq!(stats.signals, 5);
+}
+
+#[test]
+fn payload_of_what_runs_next_is_known() {
+    let mut core = Loop::new();
+    for (name, priority) in [("last", 2), ("first", 1), ("second", 1)] {
+        let spec = Spec {
+            priority: Priority(priority),
+            ..Spec::new(Kind::Plain)
+        };
+        let id = core.insert(spec, name.into()).unwrap();
+        core.add(id, || 0, granted).unwrap();
+        core.activate(id, Ready::READ).unwrap();
+    }
+    assert_eq!(core.upcoming().map(String::as_str), Some("first"));
+    let mut seen = Vec::new();
+    look(&mut core, 0, |core, _| seen.push(core.upcoming().cloned()));
+    look(&mut core, 0, |core, _| seen.push(core.upcoming().cloned()));
+    assert_eq!(seen, [Some("second".into()), Some("last".into()), None]);
 }

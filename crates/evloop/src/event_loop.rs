@@ -11,6 +11,7 @@ use evloop_changelist::{Interest, Ready};
 use evloop_core::{Activation, Core, EventId, Limits, Mode, Outcome, Priority, Step};
 use evloop_epoll::MonotonicClock;
 use evloop_pipe::Waker;
+use evloop_prefetch::prefetch;
 use evloop_signals::Signal;
 
 use crate::activator::Activators;
@@ -277,6 +278,9 @@ impl<S> EventLoop<S> {
                 Step::Done(outcome) if run.0.is_over(mode, outcome)? => return Ok(outcome),
                 Step::Done(_) => continue,
             };
+            if let Some(next) = core.upcoming() {
+                prefetch(Rc::as_ptr(next));
+            }
             if run.0.is_measuring {
                 run.0.call_measured(id, ready, record, state);
             } else {

@@ -211,6 +211,17 @@ impl Deadlines {
         due
     }
 
+    /// A timer that comes up some 30 after the first; `None` where that is not known. It is where
+    /// [`Deadlines::peek_due`] has found that many are due together.
+    ///
+    /// A hint, for an owner whose memory takes a while to come near: it may be a timer that has gone. Costs
+    /// `O(1)`.
+    #[inline]
+    #[must_use]
+    pub fn upcoming(&self) -> Option<u32> {
+        self.heap.upcoming()
+    }
+
     /// What is due first, if its place in the heap says that it may be due by `until_ns`.
     #[inline]
     fn settled(&mut self, until_ns: u64) -> Option<(u32, u64)> {

@@ -135,6 +135,12 @@ impl Heap {
         self.sift_up(place, Entry::new(key, index));
     }
 
+    /// An index that comes up soon, if what comes up is in the run.
+    #[inline]
+    pub(crate) fn upcoming(&self) -> Option<u32> {
+        self.run.upcoming()
+    }
+
     /// Takes out the entry of an index, if that is the first of the run. Whether it is.
     #[inline]
     pub(crate) fn remove_if_first_of_run(&mut self, index: u32) -> bool {

@@ -12,6 +12,9 @@ use core::cmp::Reverse;
 use crate::entry::Entry;
 use crate::slots::{NONE, ensure};
 
+/// So far ahead memory is asked for in time. Fewer steps are over before it is there, if little else is done in them.
+const AHEAD: usize = 32;
+
 pub(crate) struct Run {
     /// The first is the last. An entry without an index is a gap; the last is none.
     entries: Vec<Entry>,
@@ -35,6 +38,14 @@ impl Run {
     #[inline]
     pub(crate) fn first(&self) -> Option<Entry> {
         self.entries.last().copied()
+    }
+
+    /// The index that is [`AHEAD`] behind the first, unless there is a gap.
+    #[inline]
+    pub(crate) fn upcoming(&self) -> Option<u32> {
+        let position = self.entries.len().checked_sub(AHEAD + 1)?;
+        let index = self.entries.get(position)?.index();
+        (index != NONE).then_some(index)
     }
 
     /// The entry at a position, if it is that of an index.

@@ -112,6 +112,7 @@ pub(super) const LAYERS: &[Layer] = &[
             "evloop-epoll",
             "evloop-pipe",
             "evloop-poll",
+            "evloop-prefetch",
             "evloop-signals",
             "evloop-timers",
         ],

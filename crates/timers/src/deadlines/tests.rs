@@ -397,6 +397,33 @@ fn nothing_is_gathered_beside_what_was_gathered() {
 }
 
 #[test]
+fn what_comes_up_soon_is_known_of_what_was_gathered() {
+    let soon = |brought_forward: Option<u32>| {
+        let mut timers = rising(200);
+        let mut soon = Vec::new();
+        while let Some((index, _)) = timers.peek_due(2000) {
+            soon.extend(timers.upcoming().map(|soon| (index, soon)));
+            timers.remove(index);
+            if index == 100 {
+                brought_forward
+                    .into_iter()
+                    .for_each(|gap| timers.set(gap, 0));
+            }
+        }
+        soon
+    };
+    // The first 34 were taken one by one.
+    let all: Vec<_> = (34..200 - 32).map(|index| (index, index + 32)).collect();
+    assert_eq!(soon(None), all);
+    // Brought forward, 150 comes while 101 is the first of the others, and leaves a gap among them.
+    let mut with_gap = all;
+    with_gap.retain(|(_, soon)| *soon != 150);
+    with_gap.retain(|(index, _)| *index != 150);
+    with_gap.insert(101 - 34, (150, 133));
+    assert_eq!(soon(Some(150)), with_gap);
+}
+
+#[test]
 fn a_peek_gathers_nothing() {
     let mut timers = rising(200);
     for _ in 0..100 {
