@@ -1,4 +1,5 @@
-/* libevent; with LIBEVENT_CHANGELIST=1 in the environment it keeps its changelist. */
+/* libevent; with LIBEVENT_CHANGELIST=1 in the environment it keeps its changelist, with EVENT_PRECISE_TIMER=1, at which the
+   library looks, it reads the precise clock. */
 #include "runner.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>

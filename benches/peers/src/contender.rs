@@ -64,6 +64,14 @@ const C: &[InC] = &[
         works: None,
     },
     InC {
+        name: "libevent-precise",
+        source: "libevent",
+        libraries: LIBEVENT,
+        package: "libevent-dev",
+        env: Some(("EVENT_PRECISE_TIMER", "1")),
+        works: Some(&["timer-add", "timer-later", "timer-earlier"]),
+    },
+    InC {
         name: "libev",
         source: "libev",
         libraries: LIBEV,
