@@ -95,7 +95,7 @@ impl Case {
             reps.div_ceil(5)
         } else if self.ops >= 1_000_000 {
             reps.div_ceil(3)
-        } else if (*n, *active) == TYPICAL || name == "cascade" {
+        } else if (*n, *active) == TYPICAL || ["cascade", "wake-other"].contains(&name.as_str()) {
             reps * 3
         } else {
             reps
