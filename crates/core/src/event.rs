@@ -343,6 +343,14 @@ impl<T> Event<T> {
         stays_open && self.state.intersection(lingering_or_queued) == State::LINGERING
     }
 
+    /// Whether nothing is to be taken away where its callback is over, and was not added again: it is a timer
+    /// that has expired, or waits for nothing, and is kept.
+    #[inline]
+    pub(crate) fn is_kept_as_it_is(&self) -> bool {
+        let kept_or_timed = State::KEEP.union(State::TIMED);
+        self.kind == Kind::Plain && self.state.intersection(kept_or_timed) == State::KEEP
+    }
+
     /// Whether a loop goes on running for it while it is pending.
     #[inline]
     pub(crate) const fn counts(&self) -> bool {

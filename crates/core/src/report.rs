@@ -159,8 +159,12 @@ impl<T> Core<T> {
     fn settle(&mut self) -> Option<Leaving<T>> {
         self.forget_news();
         let id = self.running.take()?;
-        let event = self.events.get(id)?;
+        let event = self.events.get_mut(id)?;
         if event.state.intersects(State::PERSISTENT | State::PENDING) {
+            return None;
+        }
+        if event.is_kept_as_it_is() {
+            event.state.remove(State::LINGERING);
             return None;
         }
         self.finish_one_shot(id)
