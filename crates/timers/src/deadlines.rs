@@ -211,11 +211,11 @@ impl Deadlines {
         due
     }
 
-    /// A timer that comes up some 30 after the first; `None` where that is not known. It is where
-    /// [`Deadlines::peek_due`] has found that many are due together.
+    /// A timer that comes up some 30 after the first, where [`Deadlines::peek_due`] has found that many are due
+    /// together; else `None`. Costs `O(1)`.
     ///
-    /// A hint, for an owner whose memory takes a while to come near: it may be a timer that has gone. Costs
-    /// `O(1)`.
+    /// A hint, for an owner whose memory takes a while to come near: the timer may have been moved or removed
+    /// meanwhile.
     #[inline]
     #[must_use]
     pub fn upcoming(&self) -> Option<u32> {
