@@ -113,9 +113,10 @@ impl<T> Core<T> {
         self.events.get_mut(id)?.payload.as_mut()
     }
 
-    /// The payload of the event that is to run next, as things stand; `None` if no event is active.
+    /// The payload of the first of the most urgent events that are active; `None` if none is. `O(1)`.
     ///
-    /// For a front whose payloads are pointers: it can ask for their memory while a callback runs.
+    /// Mostly it runs next, but a quota, a limit or what a callback does may let another go ahead. For a front whose
+    /// payloads are pointers: it can ask for their memory while a callback runs.
     #[inline]
     #[must_use]
     pub fn upcoming(&self) -> Option<&T> {

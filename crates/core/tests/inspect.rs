@@ -403,7 +403,7 @@ fn what_the_front_counts_is_among_the_counters() {
 }
 
 #[test]
-fn payload_of_what_runs_next_is_known() {
+fn payload_of_the_most_urgent_is_known() {
     let mut core = Loop::new();
     for (name, priority) in [("last", 2), ("first", 1), ("second", 1)] {
         let spec = Spec {

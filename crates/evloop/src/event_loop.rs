@@ -278,7 +278,7 @@ impl<S> EventLoop<S> {
                 Step::Done(outcome) if run.0.is_over(mode, outcome)? => return Ok(outcome),
                 Step::Done(_) => continue,
             };
-            // While the callback runs, the record of the next comes near.
+            // While the callback runs, the record of what mostly is the next comes near.
             if let Some(next) = core.upcoming() {
                 prefetch(Rc::as_ptr(next));
             }
