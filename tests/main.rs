@@ -5,6 +5,7 @@
 
 mod children;
 mod deferred;
+mod early;
 mod edge;
 mod errors;
 mod fork;

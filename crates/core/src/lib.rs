@@ -25,7 +25,8 @@
 //! 8. Read the clock once, if any timeout runs, and make active what is due.
 //! 9. Run the most urgent priority that has an active event ([`Step::Run`], once for each), first
 //!    come, first run, until its queue is empty or the [`Limits`] are reached. What is activated
-//!    meanwhile runs too; something more urgent ends the turn after the callback that runs. Where a
+//!    meanwhile runs too; something more urgent ends the turn after the callback that runs. (So the
+//!    front may report signals [between two callbacks](Core::is_dispatching), too.) Where a
 //!    [quota](Limits::quota) is set, something less urgent goes in between when it is reached.
 //! 10. A run [`Mode::Once`] or [`Mode::NonBlocking`] goes on with the less urgent priorities in 9
 //!     and ends when nothing is active.

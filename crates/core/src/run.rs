@@ -119,6 +119,13 @@ impl<T> Core<T> {
         self.phase != Phase::Idle
     }
 
+    /// Whether a turn is at its callbacks: past its wait, what came of that, and the watchers. What is
+    /// activated now runs in this turn still, if it is urgent enough.
+    #[must_use]
+    pub fn is_dispatching(&self) -> bool {
+        self.phase == Phase::Dispatch
+    }
+
     /// Sets the limits of a turn, from the next callback on.
     ///
     /// # Compared with libevent

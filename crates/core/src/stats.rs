@@ -243,8 +243,8 @@ impl<T> Core<T> {
         self.stats.ghosts
     }
 
-    /// Says that the wait which is over was woken, by another thread or a signal's handler: the turn goes on
-    /// with what they have left. Counted in [`Stats::wakeups`].
+    /// Says that the loop was woken, by another thread or a signal's handler, and goes on with what they have
+    /// left. Of the wait that is over, or [between two callbacks](Core::is_dispatching). Counted in [`Stats::wakeups`].
     pub const fn woken(&mut self) {
         self.stats.wakeups += 1;
         self.is_woken = true;

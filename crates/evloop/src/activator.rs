@@ -46,9 +46,9 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 ///
 /// # Order
 ///
-/// The loop takes activations after the wait of each turn. Those that it takes at the same time become
-/// active in the order in which their activators were made, behind what the wait reported and before what
-/// was posted.
+/// The loop takes activations after the wait of each turn, and between two of its callbacks. Those that it
+/// takes at the same time become active in the order in which their activators were made, behind what the wait
+/// reported and before what was posted.
 ///
 /// # Examples
 ///

@@ -55,6 +55,8 @@ pub struct EventLoop<S> {
     pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
     pub(crate) reports: Vec<Report>,
+    /// How often what the loop was woken for was taken before the wait to come.
+    pub(crate) taken_early: u32,
     /// Each callback is measured.
     pub(crate) is_measuring: bool,
     /// Changes are told when they are made, and not with the wait.
@@ -105,6 +107,7 @@ impl<S> EventLoop<S> {
             inbox: None,
             stamp: ForkStamp::new(),
             reports: Vec::new(),
+            taken_early: 0,
             is_measuring: false,
             is_at_once: false,
         })
@@ -142,8 +145,9 @@ impl<S> EventLoop<S> {
 
     /// An event for a signal. See [`NewEvent`].
     ///
-    /// Each loop of the process that watches a signal is told of every delivery. No thread's signal
-    /// mask is touched.
+    /// Each loop of the process that watches a signal is told of every delivery. One that comes while
+    /// callbacks run is taken after the one that runs, and costs no system call. No thread's signal mask is
+    /// touched.
     ///
     /// # Compared with libevent
     ///
@@ -266,7 +270,6 @@ impl<S> EventLoop<S> {
             if run.0.stamp.is_child() {
                 return Err(RunError::Forked);
             }
-            run.0.take_break();
             let Self { core, clock, .. } = &mut *run.0;
             // Taken apart at once: it stays in registers.
             let (id, ready, record) = match core.step(|| clock.now_ns()) {
@@ -289,6 +292,9 @@ impl<S> EventLoop<S> {
             }
             if let Some(leaving) = run.0.core.finish() {
                 run.0.let_go(leaving).map_err(RunError::Remove)?;
+            }
+            if run.0.waker.is_woken() {
+                run.0.take_early();
             }
         }
     }
@@ -350,26 +356,44 @@ impl<S> EventLoop<S> {
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), RunError> {
         let ghosts = self.core.ghosts();
         let waited = self.wait_for_reports(timeout);
-        let woken = self.waker.awake();
+        let is_woken = self.waker.awake();
         self.core.waited();
         if self.reports.is_empty() {
             self.core.count_empty_wait();
         } else {
             self.take_reports();
         }
-        if woken {
-            self.core.woken();
-            self.outside.take(|signal, count, last| {
-                self.last[signal.index()] = last;
-                self.core.catch(signal, count);
-            });
-            self.take_posted();
+        self.taken_early = 0;
+        if is_woken {
+            self.take_news();
         }
         waited.map_err(RunError::Wait)?;
         if self.core.ghosts() > ghosts {
             self.renew_backend().map_err(RunError::Renew)?;
         }
         Ok(())
+    }
+
+    /// Takes what the loop was woken for by now, between two callbacks of a turn, so that none of it waits for the
+    /// others. Not more often than [`EARLY`], or who wakes the loop on and on would keep it from the kernel.
+    #[cold]
+    fn take_early(&mut self) {
+        if self.taken_early == EARLY || !self.core.is_dispatching() {
+            return self.take_break();
+        }
+        self.taken_early += 1;
+        self.waker.awake();
+        self.take_news();
+    }
+
+    /// Takes what signals and other threads have left, having woken the loop.
+    fn take_news(&mut self) {
+        self.core.woken();
+        self.outside.take(|signal, count, last| {
+            self.last[signal.index()] = last;
+            self.core.catch(signal, count);
+        });
+        self.take_posted();
     }
 
     /// Passes on what the backend learnt.
@@ -428,6 +452,9 @@ impl<S> EventLoop<S> {
         self.core.measured(id, time);
     }
 }
+
+/// See [`EventLoop::take_early`].
+const EARLY: u32 = 32;
 
 /// A run. However it ends, the loop is as it is between two runs.
 struct Run<'a, S>(&'a mut EventLoop<S>);

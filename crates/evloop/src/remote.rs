@@ -23,7 +23,7 @@ use crate::reply::{Answer, Reply};
 /// Uses a loop from another thread. Made by [`EventLoop::remote`]; can be cloned and sent.
 ///
 /// Commands are taken in the order in which they were posted, those of all threads in one: after
-/// the wait of each turn, and before a run ends. While the loop does not run they wait for the next
+/// the wait of each turn, between two of its callbacks, and before a run ends. While the loop does not run they wait for the next
 /// run, which takes them before any callback. When the loop is dropped they are dropped.
 ///
 /// # Compared with libevent
@@ -297,6 +297,7 @@ impl<S> EventLoop<S> {
         // Behind the taking: of a thread that activates and then deletes, both are seen, or the
         // activation alone. Before the doing: so the deletion comes last.
         self.activators.take(&mut self.core);
+        self.take_break();
         let Some(inbox) = self.inbox.as_ref().filter(|inbox| !inbox.taken.is_empty()) else {
             return false;
         };

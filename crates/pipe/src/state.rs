@@ -59,6 +59,7 @@ impl WakeState {
     }
 
     /// Whether there is a wakeup that no `awake` has taken yet.
+    #[inline]
     pub(crate) fn is_woken(&self) -> bool {
         // Nothing is looked at on the strength of it before the `awake` that follows.
         self.0.load(Ordering::Relaxed) == WOKEN

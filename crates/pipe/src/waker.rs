@@ -129,14 +129,16 @@ impl Waker {
     /// Says that the loop runs again, and whether it was woken since the last call.
     ///
     /// To be called by the thread that runs the loop after each wait and before it looks for its
-    /// work, whatever the wait reported.
+    /// work, whatever the wait reported. It may be called between two waits as well.
     pub fn awake(&self) -> bool {
         self.state.awake()
     }
 
     /// Whether there is a wakeup that no [`Waker::awake`] has taken yet. Takes none.
     ///
-    /// For a wait that is not for file descriptors and has to look for itself: a simulated one.
+    /// One load. For a loop that asks, while it is busy, whether there is something new; and for a wait that is not
+    /// for file descriptors and has to look for itself, a simulated one.
+    #[inline]
     #[must_use]
     pub fn is_woken(&self) -> bool {
         self.state.is_woken()
