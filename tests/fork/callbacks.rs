@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{TryRecvError, channel};
 
 use evloop::{Mode, Outcome, Ready, RunError};
 
@@ -89,6 +89,37 @@ fn callbacks_behind_a_fork_are_not_run_twice() {
                 }
                 Side::Parent(child) => {
                     assert_eq!(trace, ["forks", "behind READ"]);
+                    assert_done(child);
+                }
+            }
+        },
+    );
+}
+
+/// A command may need the kernel, which the child's loop does not have yet.
+#[test]
+fn command_that_was_posted_before_a_fork_is_left_until_the_loop_is_the_childs_own() {
+    in_own_process(
+        "fork::callbacks::command_that_was_posted_before_a_fork_is_left_until_the_loop_is_the_childs_own",
+        || {
+            let mut events = new_loop();
+            let forks = Forks::default();
+            let at = Rc::clone(&forks);
+            let remote = events.remote();
+            let (did, done) = channel();
+            events.defer(move |_| {
+                drop(remote.call(move |_| did.send(()).unwrap()).unwrap());
+                at.set(Some(fork()));
+            });
+            match run_in_both(&mut events, &forks) {
+                (Side::Child, _) => {
+                    assert_eq!(done.try_recv(), Err(TryRecvError::Empty));
+                    events.after_fork().unwrap();
+                    assert_eq!(look(&mut events), NOBODY);
+                    assert_eq!(done.try_recv(), Ok(()));
+                }
+                (Side::Parent(child), _) => {
+                    assert_eq!(done.try_recv(), Ok(()));
                     assert_done(child);
                 }
             }

@@ -34,7 +34,7 @@ pub struct Stats {
     /// Waits before which a look found nothing, so that they were two system calls for one.
     pub vain_looks: u64,
     /// Wakeups taken: another thread or a signal's handler had asked for the loop. Any number of them
-    /// while a turn runs is one.
+    /// while a callback runs is one.
     pub wakeups: u64,
     /// Callbacks run, internal ones not counted.
     pub callbacks: u64,
@@ -243,8 +243,9 @@ impl<T> Core<T> {
         self.stats.ghosts
     }
 
-    /// Says that the loop was woken, by another thread or a signal's handler, and goes on with what they have
-    /// left. Of the wait that is over, or [between two callbacks](Core::is_dispatching). Counted in [`Stats::wakeups`].
+    /// Says that the loop was woken, by another thread or a signal's handler, in the wait that is over or
+    /// [between two callbacks](Core::is_dispatching), and goes on with what they have left. Counted in
+    /// [`Stats::wakeups`].
     pub const fn woken(&mut self) {
         self.stats.wakeups += 1;
         self.is_woken = true;

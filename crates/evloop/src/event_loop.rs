@@ -55,7 +55,7 @@ pub struct EventLoop<S> {
     pub(crate) stamp: ForkStamp,
     /// What a wait learnt; kept for its memory.
     pub(crate) reports: Vec<Report>,
-    /// How often what the loop was woken for was taken before the wait to come.
+    /// How often it was [taken early](Self::take_early) since the last wait.
     pub(crate) taken_early: u32,
     /// Each callback is measured.
     pub(crate) is_measuring: bool,
@@ -146,8 +146,8 @@ impl<S> EventLoop<S> {
     /// An event for a signal. See [`NewEvent`].
     ///
     /// Each loop of the process that watches a signal is told of every delivery. One that comes while
-    /// callbacks run is taken after the one that runs, and costs no system call. No thread's signal mask is
-    /// touched.
+    /// callbacks run is taken after the one that runs, and costs the loop no system call. No thread's signal
+    /// mask is touched.
     ///
     /// # Compared with libevent
     ///
@@ -374,10 +374,14 @@ impl<S> EventLoop<S> {
         Ok(())
     }
 
-    /// Takes what the loop was woken for by now, between two callbacks of a turn, so that none of it waits for the
-    /// others. Not more often than [`EARLY`], or who wakes the loop on and on would keep it from the kernel.
+    /// Takes what the loop was woken for while callbacks run, between two of them, so that it does not wait for all.
+    /// Not more often than [`EARLY`], or who wakes the loop on and on would keep it from the kernel.
     #[cold]
     fn take_early(&mut self) {
+        // In a child that the callback has forked the run is over, and nothing is taken.
+        if self.stamp.is_child() {
+            return;
+        }
         if self.taken_early == EARLY || !self.core.is_dispatching() {
             return self.take_break();
         }

@@ -10,7 +10,8 @@
 //! more for each command that somebody waits for. There is no system call in it but the wakeup.
 //!
 //! The one thing beside the lock is the flag of a break, which the loop looks at after every callback
-//! in which it was woken, also when it leaves the command for later. It is a hint that comes early: the command that is posted with it brings it in time.
+//! in which it was woken, also when it leaves the command for later. It is a hint that comes early:
+//! the command that is posted with it brings it in time.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};

@@ -23,8 +23,9 @@ use crate::reply::{Answer, Reply};
 /// Uses a loop from another thread. Made by [`EventLoop::remote`]; can be cloned and sent.
 ///
 /// Commands are taken in the order in which they were posted, those of all threads in one: after
-/// the wait of each turn, between two of its callbacks, and before a run ends. While the loop does not run they wait for the next
-/// run, which takes them before any callback. When the loop is dropped they are dropped.
+/// the wait of each turn, between two of its callbacks, and before a run ends. While the loop does not
+/// run they wait for the next run, which takes them before any callback. When the loop is dropped they
+/// are dropped.
 ///
 /// # Compared with libevent
 ///
