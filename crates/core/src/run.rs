@@ -18,9 +18,9 @@ pub enum Mode {
     /// When no event is pending or active.
     #[default]
     UntilEmpty,
-    /// When something was active and all that was active has run; waits for it.
+    /// When something has run and nothing is active any more; waits for it.
     Once,
-    /// After one look at the kernel, when all that was active then has run; never waits.
+    /// After one look at the kernel, when nothing is active any more; never waits.
     NonBlocking,
     /// Not even when no event is pending or active: it waits for one from elsewhere.
     StayOnEmpty,
