@@ -10,7 +10,7 @@ use crate::support::raw::raise;
 use crate::support::setting::make;
 use crate::support::trace::{Loop, Trace, io, look, new_loop, run, signal, timer, user};
 
-/// So often is taken what comes before the kernel is asked again.
+/// So often in a turn is taken what comes. After that it waits for the next wait.
 const EARLY: usize = 32;
 
 /// A loop with three active events, the first of which calls `meanwhile`.
@@ -71,7 +71,7 @@ fn urgent_activation_from_elsewhere_overtakes_within_one_callback() {
 }
 
 #[test]
-fn command_from_elsewhere_is_done_and_answered_between_two_callbacks() {
+fn command_is_done_and_answered_between_two_callbacks() {
     let mut events = new_loop();
     let remote = events.remote();
     let (say, hear) = std::sync::mpsc::channel();
@@ -182,4 +182,5 @@ fn break_from_elsewhere_in_a_watcher_ends_the_run_before_the_wait() {
         .unwrap();
     let (outcome, trace) = run(&mut events, Mode::UntilEmpty);
     assert_eq!((outcome, trace), (Outcome::Break, Trace::new()));
+    assert_eq!(events.stats().waits, 0);
 }

@@ -375,7 +375,8 @@ impl<S> EventLoop<S> {
     }
 
     /// Takes what the loop was woken for while callbacks run, between two of them, so that it does not wait for all.
-    /// Not more often than [`EARLY`], or who wakes the loop on and on would keep it from the kernel.
+    /// Not more often than [`EARLY`], or who wakes the loop on and on would keep it from the kernel: then it is taken
+    /// with the next wait.
     #[cold]
     fn take_early(&mut self) {
         // In a child that the callback has forked the run is over, and nothing is taken.
