@@ -110,9 +110,13 @@ impl<T> Core<T> {
                 && self.fds.resume(&mut self.events, id.slot, fd, interest) => {}
             _ => self.put_on(id.slot, kind, grant)?,
         }
-        self.set_pending(id.slot);
-        if let Some(timeout_ns) = timeout_ns {
-            self.start_timer(id.slot, timeout_ns, now());
+        match timeout_ns {
+            None => self.set_pending(id.slot),
+            Some(timeout_ns) => {
+                let now_ns = now();
+                self.set_pending(id.slot);
+                self.start_timer(id.slot, timeout_ns, now_ns);
+            }
         }
         Ok(())
     }

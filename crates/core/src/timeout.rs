@@ -161,7 +161,7 @@ impl<T> Core<T> {
                 }
                 _ => {
                     event.state.remove(State::TIMED);
-                    self.timers.remove(slot);
+                    self.timers.remove_due(slot);
                 }
             }
             self.active.activate(&mut self.events, slot, Ready::TIMEOUT);
@@ -176,8 +176,12 @@ const fn last_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
     if interval_ns == 0 {
         return now_ns.saturating_add(1);
     }
-    let missed = (now_ns - deadline_ns) / interval_ns;
-    deadline_ns.saturating_add(interval_ns.saturating_mul(missed))
+    let late_ns = now_ns - deadline_ns;
+    if late_ns < interval_ns {
+        // Mostly, and a division takes its time.
+        return deadline_ns;
+    }
+    now_ns - late_ns % interval_ns
 }
 
 /// Saturates after 584 years.

@@ -128,25 +128,42 @@ impl Deadlines {
         let sequence = self.sequence;
         if sequence != GONE
             && let Some(timer) = self.timers.get_mut(index as usize)
-            && timer.sequence != NOT_ARMED
-            && self.lanes.of(index).is_none()
-            && deadline_ns >= timer.deadline_ns
         {
-            // A place that was not too late for the key before is not too late for a later one.
-            let comes_back = usize::from(timer.sequence == GONE);
-            timer.deadline_ns = deadline_ns;
-            timer.sequence = sequence;
-            self.sequence += 1;
-            self.len += comes_back;
-            self.dead -= comes_back;
-            return;
+            if timer.sequence == NOT_ARMED {
+                self.set_new(index, deadline_ns);
+                return;
+            }
+            if self.lanes.of(index).is_none() && deadline_ns >= timer.deadline_ns {
+                // A place that was not too late for the key before is not too late for a later one.
+                let comes_back = usize::from(timer.sequence == GONE);
+                timer.deadline_ns = deadline_ns;
+                timer.sequence = sequence;
+                self.sequence += 1;
+                self.len += comes_back;
+                self.dead -= comes_back;
+                return;
+            }
         }
-        self.set_placed(index, deadline_ns);
+        self.set_anew(index, deadline_ns);
     }
 
-    /// Where a place in the heap has to be seen to. Not inlined, so that the short way stays short.
+    /// Where the timer has no place in the heap.
+    // Not inlined, nor what follows, so that the short way stays short.
     #[inline(never)]
-    fn set_placed(&mut self, index: u32, deadline_ns: u64) {
+    fn set_new(&mut self, index: u32, deadline_ns: u64) {
+        let key = Key {
+            deadline_ns,
+            sequence: self.sequence,
+        };
+        self.timers[index as usize] = Timer::new(key);
+        self.sequence += 1;
+        self.len += 1;
+        self.heap.insert(index, key);
+    }
+
+    /// Where its place has to be seen to, or made room for.
+    #[inline(never)]
+    fn set_anew(&mut self, index: u32, deadline_ns: u64) {
         self.make_room(index);
         let key = self.draw(deadline_ns);
         let is_placed = self.enter(index);
@@ -161,6 +178,19 @@ impl Deadlines {
     // Always inlined: the loop calls it in few places, and to delete a timer there takes 20 instructions less.
     #[inline(always)]
     pub fn remove(&mut self, index: u32) -> Option<u64> {
+        self.take(index, Heap::remove_if_first_of_run)
+    }
+
+    /// Takes out a timer that is due: as [`Deadlines::remove`], but where it comes first in the heap its entry
+    /// goes with it, in `O(log n)`. So what [`Deadlines::peek_due`] has named leaves nothing for its next call.
+    #[inline]
+    pub fn remove_due(&mut self, index: u32) -> Option<u64> {
+        self.take(index, Heap::remove_if_first)
+    }
+
+    /// Takes a timer out. Its entry in the heap stays there, unless `removed` has taken it out.
+    #[inline(always)]
+    fn take(&mut self, index: u32, removed: fn(&mut Heap, u32) -> bool) -> Option<u64> {
         let timer = self.timers.get_mut(index as usize)?;
         if !timer.is_armed() {
             return None;
@@ -173,7 +203,7 @@ impl Deadlines {
         {
             return Some(deadline_ns);
         }
-        if self.heap.remove_if_first_of_run(index) {
+        if removed(&mut self.heap, index) {
             self.timers[index as usize] = Timer::NONE;
         } else {
             self.dead += 1;
@@ -237,7 +267,7 @@ impl Deadlines {
                 return Some((index, key.deadline_ns));
             }
             if timer.is_armed() {
-                self.heap.put_back_first(due);
+                self.heap.put_back_first(index, due);
             } else {
                 self.settle_dead();
             }

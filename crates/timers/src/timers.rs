@@ -118,7 +118,11 @@ impl<T> Timers<T> {
     /// `event_remove_timer`, and `event_del` of a timer.
     #[inline]
     pub fn remove(&mut self, id: TimerId) -> Option<T> {
-        self.slots.contains(id).then(|| self.take(id.slot))
+        if !self.slots.contains(id) {
+            return None;
+        }
+        self.deadlines.remove(id.slot);
+        Some(self.give_back(id.slot))
     }
 
     /// Moves a timer to another deadline; false if it has gone already.
@@ -221,7 +225,8 @@ impl<T> Timers<T> {
     /// Costs `O(log n)`, and `O(1)` when nothing is due; beyond that the same as [`Timers::peek`].
     pub fn pop_due(&mut self, now_ns: u64) -> Option<(u64, T)> {
         let (slot, deadline_ns) = self.deadlines.peek_due(now_ns)?;
-        Some((deadline_ns, self.take(slot)))
+        self.deadlines.remove_due(slot);
+        Some((deadline_ns, self.give_back(slot)))
     }
 
     /// The lane of a duration: made when it is first asked for, the same ever after.
@@ -312,10 +317,9 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Takes a timer out, and frees its slot.
+    /// Frees the slot of a timer that was taken out.
     #[inline]
-    fn take(&mut self, slot: u32) -> T {
-        self.deadlines.remove(slot);
+    fn give_back(&mut self, slot: u32) -> T {
         let value = self.slots.remove(slot);
         if self.slots.is_sparse() {
             self.trim();

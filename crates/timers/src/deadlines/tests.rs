@@ -79,6 +79,24 @@ fn a_removed_timer_leaves_its_entry_to_the_next_of_its_index() {
 }
 
 #[test]
+fn what_was_due_takes_its_entry_with_it() {
+    let mut timers = rising(3);
+    assert_eq!(timers.peek_due(10), Some((0, 10)));
+    assert_eq!(timers.remove_due(0), Some(10));
+    assert_eq!((timers.heap.len(), timers.dead), (2, 0));
+    assert_eq!(timers.remove_due(0), None);
+    timers.verify().unwrap();
+
+    assert_eq!(timers.remove_due(2), Some(30), "it is not the first");
+    assert_eq!(
+        heap_deadline(&timers, 2),
+        Some(30),
+        "so it leaves its entry"
+    );
+    assert_eq!(drain(&mut timers), [(1, 20)]);
+}
+
+#[test]
 fn what_is_armed_is_counted_and_shown() {
     let mut timers = rising(1);
     assert!(!timers.is_empty());
@@ -318,7 +336,11 @@ fn much_that_is_due_together_comes_in_order_whatever_is_done_meanwhile() {
                     model.set(index, now_ns + 1000);
                 }
                 1 => {
-                    timers.remove(index);
+                    if steps % 2 == 0 {
+                        timers.remove_due(index);
+                    } else {
+                        timers.remove(index);
+                    }
                     model.remove(index);
                 }
                 2 => {
