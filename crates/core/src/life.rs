@@ -111,10 +111,10 @@ impl<T> Core<T> {
             _ => self.put_on(id.slot, kind, grant)?,
         }
         match timeout_ns {
-            None => self.set_pending(id.slot),
+            None => self.set_pending(id.slot, State::PENDING),
             Some(timeout_ns) => {
                 let now_ns = now();
-                self.set_pending(id.slot);
+                self.set_pending(id.slot, State::PENDING | State::TIMED);
                 self.start_timer(id.slot, timeout_ns, now_ns);
             }
         }
@@ -275,11 +275,11 @@ impl<T> Core<T> {
     }
 
     #[inline]
-    fn set_pending(&mut self, slot: u32) {
+    fn set_pending(&mut self, slot: u32, and: State) {
         let event = &mut self.events[slot];
-        event.state.remove(State::LINGERING);
-        if !event.state.contains(State::PENDING) {
-            event.state.insert(State::PENDING);
+        let state = event.state;
+        event.state = state.difference(State::LINGERING).union(and);
+        if !state.contains(State::PENDING) {
             self.pending += usize::from(event.counts());
             if self.pending > self.most.pending {
                 self.most.pending = self.pending;
