@@ -128,12 +128,9 @@ impl Deadlines {
         let sequence = self.sequence;
         if sequence != GONE
             && let Some(timer) = self.timers.get_mut(index as usize)
+            && self.lanes.of(index).is_none()
         {
-            if timer.sequence == NOT_ARMED {
-                self.set_new(index, deadline_ns);
-                return;
-            }
-            if self.lanes.of(index).is_none() && deadline_ns >= timer.deadline_ns {
+            if deadline_ns >= timer.deadline_ns && timer.sequence != NOT_ARMED {
                 // A place that was not too late for the key before is not too late for a later one.
                 let comes_back = usize::from(timer.sequence == GONE);
                 timer.deadline_ns = deadline_ns;
@@ -143,25 +140,34 @@ impl Deadlines {
                 self.dead -= comes_back;
                 return;
             }
+            self.set_placed(index, deadline_ns);
+            return;
         }
         self.set_anew(index, deadline_ns);
     }
 
-    /// Where the timer has no place in the heap.
+    /// Where it has no place in the heap, or needs a better one.
     // Not inlined, nor what follows, so that the short way stays short.
     #[inline(never)]
-    fn set_new(&mut self, index: u32, deadline_ns: u64) {
+    fn set_placed(&mut self, index: u32, deadline_ns: u64) {
         let key = Key {
             deadline_ns,
             sequence: self.sequence,
         };
-        self.timers[index as usize] = Timer::new(key);
         self.sequence += 1;
-        self.len += 1;
-        self.heap.insert(index, key);
+        let timer = core::mem::replace(&mut self.timers[index as usize], Timer::new(key));
+        if timer.sequence == NOT_ARMED {
+            self.len += 1;
+            self.heap.insert(index, key);
+            return;
+        }
+        let comes_back = usize::from(timer.sequence == GONE);
+        self.len += comes_back;
+        self.dead -= comes_back;
+        self.heap.bring_forward(index, key);
     }
 
-    /// Where its place has to be seen to, or made room for.
+    /// Where it is in a lane, or there is no room for it, or no sequence number.
     #[inline(never)]
     fn set_anew(&mut self, index: u32, deadline_ns: u64) {
         self.make_room(index);
