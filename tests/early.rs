@@ -10,8 +10,11 @@ use crate::support::raw::raise;
 use crate::support::setting::make;
 use crate::support::trace::{Loop, Trace, io, look, new_loop, run, signal, timer, user};
 
-/// So often in a turn is taken what comes. After that it waits for the next wait.
+/// So often in a turn what comes is taken after the callback that runs.
 const EARLY: usize = 32;
+
+/// After that, once in so many callbacks.
+const SPACING: usize = 16;
 
 /// A loop with three active events, the first of which calls `meanwhile`.
 fn with_three(meanwhile: impl FnOnce() + 'static) -> Loop {
@@ -152,6 +155,45 @@ fn break_comes_after_the_callback_that_runs_however_often_the_loop_was_woken() {
         let expected = (Outcome::Break, callback + 1);
         assert_eq!(break_in(callback, 3 * EARLY), expected);
     }
+}
+
+/// A run in which so many callbacks of one turn each wake the loop, and one of them raises an urgent signal; how
+/// many have run when that is caught.
+fn ran_before_the_signal(raised_in: usize, of: usize) -> usize {
+    let mut events = make::<usize>();
+    let urgent = events.signal(Signal::USR1).priority(Priority::MOST_URGENT);
+    urgent.add(|cx, _| cx.events.break_loop()).unwrap();
+    let last = events.user().priority(Priority::LEAST_URGENT).persist();
+    let last = last.add(|_, _| ()).unwrap();
+    let activator = events.activator(last, Ready::empty()).unwrap();
+    for n in 0..of {
+        let activator = activator.clone();
+        let id = events.user().add(move |cx, _| {
+            *cx.state += 1;
+            activator.activate().unwrap();
+            if n == raised_in {
+                raise(Signal::USR1);
+            }
+        });
+        events.activate(id.unwrap(), Ready::READ).unwrap();
+    }
+    let mut ran = 0;
+    assert_eq!(events.run(&mut ran).unwrap(), Outcome::Break);
+    ran
+}
+
+#[test]
+fn urgent_signal_waits_for_few_callbacks_however_often_the_loop_was_woken() {
+    in_own_process(
+        "early::urgent_signal_waits_for_few_callbacks_however_often_the_loop_was_woken",
+        || {
+            for raised_in in [0, EARLY - 1, 500, 998] {
+                let waited_for = ran_before_the_signal(raised_in, 1000) - (raised_in + 1);
+                let most = if raised_in < EARLY { 0 } else { SPACING - 1 };
+                assert!(waited_for <= most, "{waited_for}, raised in {raised_in}");
+            }
+        },
+    );
 }
 
 #[test]

@@ -184,6 +184,8 @@ pub struct Core<T> {
     overtakes: u32,
     /// Whose turn it was when the quota was reached last.
     yielded_to: Priority,
+    /// When this turn came to its callbacks: how many had run until then, and how many events were active.
+    dispatch_began: (u64, usize),
     /// When the first callback of this turn that the limits are for began, and how many have.
     began: Option<(u64, u32)>,
     /// How many events were deferred in this turn.
@@ -240,6 +242,7 @@ impl<T> Core<T> {
             is_limited: false,
             overtakes: 0,
             yielded_to: Priority::MOST_URGENT,
+            dispatch_began: (0, 0),
             began: None,
             deferred: 0,
             coming_wait: None,

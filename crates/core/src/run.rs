@@ -126,6 +126,15 @@ impl<T> Core<T> {
         self.phase == Phase::Dispatch
     }
 
+    /// How far the turn is: how many callbacks have run since it came to them, but no more than events were
+    /// active then. `O(1)`.
+    #[must_use]
+    pub fn progress(&self) -> usize {
+        let (ran_before, active) = self.dispatch_began;
+        let ran = self.ran.callbacks - ran_before;
+        usize::try_from(ran).map_or(active, |ran| ran.min(active))
+    }
+
     /// Sets the limits of a turn, from the next callback on.
     ///
     /// # Compared with libevent

@@ -175,6 +175,7 @@ impl<T: Clone> Core<T> {
                     }
                     self.is_busy = brought > 1 || (brought == 1 && was_at_once);
                     self.active.note_most();
+                    self.dispatch_began = (self.ran.callbacks, self.active.len());
                     self.began = None;
                     // A watcher need not ask for what is done anyway.
                     self.requests.rescan = false;

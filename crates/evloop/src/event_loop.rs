@@ -56,7 +56,7 @@ pub struct EventLoop<S> {
     /// What a wait learnt; kept for its memory.
     pub(crate) reports: Vec<Report>,
     /// How often it was [taken early](Self::take_early) since the last wait.
-    pub(crate) taken_early: u32,
+    pub(crate) taken_early: usize,
     /// Each callback is measured.
     pub(crate) is_measuring: bool,
     /// Changes are told when they are made, and not with the wait.
@@ -375,15 +375,17 @@ impl<S> EventLoop<S> {
     }
 
     /// Takes what the loop was woken for while callbacks run, between two of them, so that it does not wait for all.
-    /// Not more often than [`EARLY`], or who wakes the loop on and on would keep it from the kernel: then it is taken
-    /// with the next wait.
+    /// Not on and on, or who wakes the loop again and again would keep it from the kernel: what is not taken here
+    /// comes with the next wait.
     #[cold]
     fn take_early(&mut self) {
         // In a child that the callback has forked the run is over, and nothing is taken.
         if self.stamp.is_child() {
             return;
         }
-        if self.taken_early == EARLY || !self.core.is_dispatching() {
+        let is_enough =
+            self.taken_early >= EARLY && self.taken_early - EARLY >= self.core.progress() / SPACING;
+        if is_enough || !self.core.is_dispatching() {
             return self.take_break();
         }
         self.taken_early += 1;
@@ -458,8 +460,11 @@ impl<S> EventLoop<S> {
     }
 }
 
-/// See [`EventLoop::take_early`].
-const EARLY: u32 = 32;
+/// So often in a turn what comes is taken after the callback that runs.
+const EARLY: usize = 32;
+
+/// After that, it is taken once in so many callbacks of those that the turn began with.
+const SPACING: usize = 16;
 
 /// A run. However it ends, the loop is as it is between two runs.
 struct Run<'a, S>(&'a mut EventLoop<S>);

@@ -114,8 +114,9 @@
 //! A turn of the loop takes the kernel's reports, then signals, then timeouts that are due, and runs
 //! the callbacks of the most urgent [`Priority`] among what is active, in the order in which they
 //! became so. What signals and other threads bring meanwhile is taken between two callbacks, so it
-//! waits for no callback that is less urgent. That is so up to 32 times in a turn; what comes after that
-//! is taken with the next wait, so that who wakes the loop on and on does not keep it from the kernel.
+//! waits for no callback that is less urgent. That is so up to 32 times in a turn. After that it is taken
+//! once in 16 callbacks, of those that the turn began with, so that who wakes the loop on and on does not
+//! keep it from the kernel.
 //! The [documentation of the core](evloop_core) has the turn step by step, and what each operation
 //! costs. In the steady state nothing is allocated. A turn is one system call, and one more for each
 //! file descriptor whose interest is not what it was when the kernel was last told.
