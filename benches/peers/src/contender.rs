@@ -25,6 +25,7 @@ pub(crate) struct Contender {
 /// In the order of the tables.
 const RUST: &[&str] = &[
     "evloop",
+    "evloop-timers",
     "raw-level",
     "raw-edge",
     "raw-called",
@@ -97,6 +98,14 @@ const C: &[InC] = &[
     },
 ];
 
+const TIMERS: &[&str] = &[
+    "timer-add",
+    "timer-cancel",
+    "timer-later",
+    "timer-earlier",
+    "timer-expire",
+];
+
 const LIBEV: &[&str] = &["-lev"];
 const LIBEVENT: &[&str] = &["-levent", "-levent_pthreads"];
 
@@ -129,7 +138,7 @@ pub(crate) fn find(out: &Path) -> Result<Found, String> {
         net_program: own.clone(),
         prefix: vec!["runner".to_owned(), name.to_owned()],
         env: None,
-        works: None,
+        works: (name == "evloop-timers").then_some(TIMERS),
     });
     let mut contenders: Vec<_> = rust.collect();
     let mut missing = Vec::new();

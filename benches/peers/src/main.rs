@@ -15,6 +15,7 @@ mod driver;
 mod net;
 mod options;
 mod own;
+mod own_timers;
 mod page;
 mod peer_calloop;
 mod peer_mio;
@@ -95,6 +96,7 @@ fn offer(contender: &str, work: &Work) -> Result<net::Batch, String> {
 fn offer_alone(contender: &str, work: &Work) -> Offer {
     match contender {
         "evloop" => own::offer(work),
+        "evloop-timers" => own_timers::offer(work),
         "raw-level" => raw::offer(work, raw::Trigger::Level),
         "raw-edge" => raw::offer(work, raw::Trigger::Edge),
         "raw-called" => raw::offer_called(work),

@@ -135,7 +135,7 @@ fn plot(outcome: &Outcome) -> String {
             let (top, middle) = (row * ROW + 6, row * ROW + 6 + ROW / 2 - 2);
             let time = own.time();
             let colour = match own.name {
-                "evloop" => OWN,
+                name if name.starts_with("evloop") => OWN,
                 name if name.starts_with("raw") => FLOOR,
                 _ => PEER,
             };

@@ -7,6 +7,8 @@ use crate::driver::Outcome;
 enum Against {
     /// This contender, within each repetition.
     One(&'static str),
+    /// This contender, and of evloop's timers without a loop.
+    Alone(&'static str),
     /// The quickest of these.
     Best(&'static [&'static str]),
     /// Nothing: the number itself.
@@ -182,6 +184,48 @@ const TARGETS: &[(&str, &str, Against, f64)] = &[
         0.5,
     ),
     (
+        "timers alone, add: of libev",
+        "timer-add 100000",
+        Against::Alone("libev"),
+        0.8,
+    ),
+    (
+        "timers alone, cancel: of libev",
+        "timer-cancel 100000",
+        Against::Alone("libev"),
+        0.8,
+    ),
+    (
+        "timers alone, re-arm later: of libev",
+        "timer-later 100000",
+        Against::Alone("libev"),
+        0.8,
+    ),
+    (
+        "timers alone, re-arm later: ns",
+        "timer-later 100000",
+        Against::TimeOf("evloop-timers"),
+        8.0,
+    ),
+    (
+        "timers alone, re-arm earlier: of libev",
+        "timer-earlier 100000",
+        Against::Alone("libev"),
+        0.8,
+    ),
+    (
+        "timers alone, expire: of libev",
+        "timer-expire 100000",
+        Against::Alone("libev"),
+        0.8,
+    ),
+    (
+        "timers alone, expire: of tokio",
+        "timer-expire 100000",
+        Against::Alone("tokio"),
+        0.5,
+    ),
+    (
         "idle timeout: of no timeout",
         "ring-timeout 1000/100",
         Against::One("evloop-no-timeout"),
@@ -326,6 +370,7 @@ fn value(
     let own = outcome.of("evloop")?;
     let value = match against {
         Against::One(peer) => own.ratio_to(outcome.of(peer)?),
+        Against::Alone(peer) => outcome.of("evloop-timers")?.ratio_to(outcome.of(peer)?),
         Against::Best(peers) => {
             let ratios = peers.iter().filter_map(|&peer| {
                 let ratio = own.ratio_to(outcome.of(peer)?);

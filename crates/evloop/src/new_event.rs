@@ -241,7 +241,8 @@ impl<S, F: Source + 'static> NewEvent<'_, S, Io<F>> {
     /// The source is left as it is. Otherwise it is made non-blocking when it is added, which is
     /// seen by everybody who shares the open file: a shell and its children share their terminal.
     ///
-    /// A callback on a source that blocks may read or write once.
+    /// A callback on a source that blocks may read or write once. Of one that is non-blocking already nothing
+    /// changes, except that it is added with a system call less.
     pub const fn leave_blocking(mut self) -> Self {
         self.waits_for.nonblocking = false;
         self

@@ -16,7 +16,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::entry::{Entry, Key};
-use crate::run::Run;
+use crate::run::{Run, run_place, run_position};
 use crate::shrink::shrink_if_sparse;
 use crate::slots::{NONE, ensure};
 
@@ -32,7 +32,7 @@ const _: () = assert!(size_of::<[Entry; ARITY]>() == 64);
 
 pub(crate) struct Heap {
     /// Whole groups of siblings, filled up with empty entries. The children of the entry at place `p` are
-    /// group `p - 2`, so its parent is at `p / ARITY + 2`.
+    /// group `p - 2`.
     entries: Vec<Entry>,
     /// How many entries are in there.
     len: usize,
@@ -193,7 +193,7 @@ impl Heap {
         if hole == end {
             return;
         }
-        if hole != FIRST && last.is_before(self.entry(hole / ARITY + 2)) {
+        if hole != FIRST && last.is_before(self.entry(parent_of(hole))) {
             self.sift_up(hole, last);
         } else {
             self.sift_down(hole, last);
@@ -348,7 +348,7 @@ impl Heap {
     /// Makes a heap of entries that are in any order.
     fn order(&mut self) {
         // From the last that has children: below each there is a heap already.
-        for parent in (FIRST..self.entries.len() / ARITY + 2).rev() {
+        for parent in (FIRST..parent_of(self.entries.len())).rev() {
             self.sift_down(parent, self.entry(parent));
         }
     }
@@ -399,7 +399,7 @@ impl Heap {
     #[inline(always)]
     fn sift_up(&mut self, mut hole: usize, entry: Entry) {
         while hole > FIRST {
-            let parent = hole / ARITY + 2;
+            let parent = parent_of(hole);
             let above = self.entry(parent);
             if above.is_before(entry) {
                 break;
@@ -463,7 +463,7 @@ impl Heap {
             })?;
             let is_first = place == FIRST;
             ensure(
-                is_first || self.entry(place / ARITY + 2).is_before(entry),
+                is_first || self.entry(parent_of(place)).is_before(entry),
                 || format!("timer {index} stands below a later one"),
             )?;
         }
@@ -483,17 +483,8 @@ impl Heap {
     }
 }
 
-/// The place of an entry that is at this position of the run. They count from the end of all numbers, so
-/// one is told from a place in the heap by what stands there.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "no more entries than indices, fewer than NONE"
-)]
-const fn run_place(position: usize) -> u32 {
-    NONE - 1 - position as u32
-}
-
-/// The position that a place in the run stands for. Of another place, or of none, some number.
-const fn run_position(place: u32) -> usize {
-    (NONE - 1).wrapping_sub(place) as usize
+/// The place of the entry above that at `place`, which is not the first.
+#[inline]
+const fn parent_of(place: usize) -> usize {
+    place / ARITY + 2
 }

@@ -131,6 +131,23 @@ impl Run {
     }
 }
 
+/// The place of an entry that is at this position of the run. They count from the end of all numbers, so
+/// one is told from a place in the heap by what stands there.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "no more entries than indices, fewer than NONE"
+)]
+pub(crate) const fn run_place(position: usize) -> u32 {
+    NONE - 1 - position as u32
+}
+
+/// The position that a place in the run stands for. Of another place, or of none, some number.
+#[inline]
+pub(crate) const fn run_position(place: u32) -> usize {
+    (NONE - 1).wrapping_sub(place) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

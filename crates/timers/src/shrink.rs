@@ -12,6 +12,10 @@ pub(crate) const FLOOR: usize = 64;
 /// length does not thrash, and the cost is `O(1)` amortised over the calls that emptied it.
 pub(crate) fn shrink_if_sparse<E>(elements: &mut Vec<E>, spare: usize) {
     if elements.capacity() > FLOOR && elements.len() <= elements.capacity() / (spare * 2) {
-        elements.shrink_to(FLOOR.max(elements.len() * spare));
+        // Not `shrink_to`: what is long has pages of its own, and the C library would leave it there, and get new
+        // ones from the kernel when it grows again.
+        let mut fewer = Vec::with_capacity(FLOOR.max(elements.len() * spare));
+        fewer.append(elements);
+        *elements = fewer;
     }
 }
