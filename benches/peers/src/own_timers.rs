@@ -7,11 +7,10 @@ use evloop_timers::Deadlines;
 use crate::work::{self, Batch, Offer, Timeouts, Work, timed};
 
 pub(crate) fn offer(work: &Work) -> Offer {
-    match work.name.as_str() {
-        "timer-add" | "timer-cancel" | "timer-later" | "timer-earlier" | "timer-expire" => {
-            Ok(timers(work))
-        }
-        _ => Err("it is timers only"),
+    if work.name.starts_with("timer-") {
+        Ok(timers(work))
+    } else {
+        Err("it is timers only")
     }
 }
 
@@ -28,7 +27,7 @@ fn timers(work: &Work) -> Batch {
         }
     };
     let cancel = |timers: &mut Deadlines, len: usize| {
-        for (index, _) in (0..).zip(0..len) {
+        for index in (0..).take(len) {
             timers.remove(index);
         }
     };

@@ -179,6 +179,7 @@ impl Heap {
         self.remove_from(self.place(index), index);
     }
 
+    /// Takes out the entry of an index, which is at this place, and fills the hole.
     #[inline(never)]
     fn remove_from(&mut self, hole: usize, index: u32) {
         self.taken += usize::from(hole == FIRST);
