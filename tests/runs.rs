@@ -290,6 +290,16 @@ fn earliest_of_several_exits_counts() {
     assert_eq!(events.timers(), 2);
 }
 
+#[test]
+fn exit_that_is_due_later_can_be_called_off() {
+    let mut events = new_loop();
+    let exit = events.exit_after(ms(1));
+    events.timer(ms(3)).add(timer("later")).unwrap();
+    events.remove(exit).unwrap();
+    let (outcome, trace) = run(&mut events, Mode::UntilEmpty);
+    assert_eq!((outcome, trace), (Outcome::Empty, vec!["later".into()]));
+}
+
 /// With and without: whether what came meanwhile is seen before the rest of what was active.
 #[test]
 fn rescan_looks_at_the_kernel_before_anybody_else_runs() {

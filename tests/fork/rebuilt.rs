@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use evloop::{EventGone, Interest, Mode, Outcome, Ready, Signal};
+use evloop::{Interest, Mode, NoSuchEvent, Outcome, Ready, Signal};
 use rustix::io::Errno;
 
 use super::scene::{Scene, Side, assert_done, assert_well, close_behind_its_back, fork};
@@ -98,7 +98,7 @@ fn child_keeps_no_waker_of_its_parents() {
                 assert_eq!(look(&mut events), ["USR1 x0"]);
                 drop(events);
                 assert_eq!(open_fds(), before);
-                assert_eq!(activator.activate(), Err(EventGone));
+                assert_eq!(activator.activate(), Err(NoSuchEvent));
                 assert!(remote.exit().is_err());
             }));
         }));

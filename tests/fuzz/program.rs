@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use evloop::{Cx, EventLoop, Limits, Mode, Priority, Ready, Remote, Signal};
+use evloop::{Cx, EventLoop, Limits, LoopGone, Mode, Priority, Ready, Remote, Reply, Signal};
 use evloop_sim::{Disorder, Sim};
 
 use crate::bytes::Bytes;
@@ -251,10 +251,10 @@ impl<O: Outside> Program<O> {
         }
         let (id, is_alive) = (self.spec.events[n].id, self.spec.is_alive(n));
         let what = self.bytes.byte() % 3;
-        let reply = match what {
-            0 => remote.delete(id),
-            1 => remote.remove(id),
-            _ => remote.activate(id, Ready::WRITE),
+        let answer = match what {
+            0 => answer_to(remote.delete(id)),
+            1 => answer_to(remote.remove(id)),
+            _ => answer_to(remote.activate(id, Ready::WRITE)),
         };
         match what {
             0 => self.spec.deleted(n),
@@ -266,11 +266,7 @@ impl<O: Outside> Program<O> {
         events.break_loop();
         self.turn(events);
         self.check(events);
-        let answer = reply
-            .expect("the loop is there")
-            .wait()
-            .expect("it was taken");
-        assert_eq!(answer.is_ok(), is_alive, "a command about event {n}");
+        assert_eq!(answer(), is_alive, "a command about event {n}");
     }
 
     fn fork(&mut self, events: &mut Loop<O>) {
@@ -465,6 +461,14 @@ pub(crate) fn go_on<O: Outside>(cx: &mut Context<'_, O>) {
     }
     let n = state.spec.running.expect("this is a callback");
     state.spec.ran(n);
+}
+
+/// Whether a command is answered by a success. To be asked when the loop has taken it.
+fn answer_to<E: 'static>(
+    reply: Result<Reply<Result<(), E>>, LoopGone>,
+) -> Box<dyn FnOnce() -> bool> {
+    let reply = reply.expect("the loop is there");
+    Box::new(|| reply.wait().expect("it was taken").is_ok())
 }
 
 impl Bytes {

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use evloop::{Activator, EventGone, EventId, Interest, Ready};
+use evloop::{Activator, EventId, Interest, NoSuchEvent, Ready};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -98,10 +98,10 @@ impl Model {
         }
     }
 
-    fn activate(&mut self, at: usize) -> Result<(), EventGone> {
+    fn activate(&mut self, at: usize) -> Result<(), NoSuchEvent> {
         let place = &mut self.places[at];
         if place.is_gone {
-            return Err(EventGone);
+            return Err(NoSuchEvent);
         }
         place.is_set = true;
         Ok(())

@@ -4,7 +4,9 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use evloop::{AddError, Interest, LoopGone, Mode, Outcome, Priority, Ready, RemoveError};
+use evloop::{
+    AddError, Interest, Mode, NoAnswer, NoSuchEvent, Outcome, Priority, Ready, RemoveError,
+};
 use rustix::io::Errno;
 
 use super::beside::{run_beside, until_it_waits_for_somebody};
@@ -119,13 +121,14 @@ fn command_for_an_event_that_was_freed_says_so() {
     let timeout = remote.set_timeout(id, Some(ms(1))).unwrap();
     let priority = remote.set_priority(id, Priority::MOST_URGENT).unwrap();
     assert_eq!(run_out(&mut events), NOBODY);
-    for reply in [added, timeout, priority] {
-        let error = reply.wait().unwrap().unwrap_err();
-        assert!(matches!(error, AddError::NoSuchEvent), "{error:?}");
-    }
-    for reply in [deleted, removed, activated] {
+    let error = added.wait().unwrap().unwrap_err();
+    assert!(matches!(error, AddError::NoSuchEvent), "{error:?}");
+    for reply in [deleted, removed] {
         let error = reply.wait().unwrap().unwrap_err();
         assert!(matches!(error, RemoveError::NoSuchEvent), "{error:?}");
+    }
+    for reply in [activated, timeout, priority] {
+        assert_eq!(reply.wait(), Ok(Err(NoSuchEvent)));
     }
 }
 
@@ -182,7 +185,7 @@ fn answer_is_there_when_the_command_was_taken() {
     assert_eq!(run_out(&mut events), NOBODY);
     assert_eq!(answer.poll(), Ok(Some(0)));
     // It was given.
-    assert_eq!(answer.poll(), Err(LoopGone));
+    assert_eq!(answer.poll(), Err(NoAnswer));
     let later = remote.call(|_| "later").unwrap();
     run_out(&mut events);
     // The answer stays when the loop goes.
@@ -196,8 +199,8 @@ fn command_that_is_never_taken_is_answered_when_the_loop_goes() {
     let answer = events.remote().call(|_| ()).unwrap();
     assert_eq!(answer.poll(), Ok(None));
     drop(events);
-    assert_eq!(answer.poll(), Err(LoopGone));
-    assert_eq!(answer.wait(), Err(LoopGone));
+    assert_eq!(answer.poll(), Err(NoAnswer));
+    assert_eq!(answer.wait(), Err(NoAnswer));
 }
 
 #[test]
@@ -211,5 +214,5 @@ fn who_waits_for_an_answer_is_told_that_the_loop_goes() {
     });
     until_it_waits_for_somebody(told.recv().unwrap());
     drop(events);
-    assert_eq!(waiter.join().unwrap(), Err(LoopGone));
+    assert_eq!(waiter.join().unwrap(), Err(NoAnswer));
 }

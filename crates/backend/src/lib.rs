@@ -174,6 +174,12 @@ bitflags! {
     }
 }
 
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        bitflags::parser::to_writer(self, f)
+    }
+}
+
 /// The kernel mechanism that holds interest and reports readiness.
 ///
 /// A loop owns one backend and calls it from one thread at a time.

@@ -6,7 +6,7 @@ use std::panic::Location;
 use evloop_changelist::Ready;
 #[cfg(doc)]
 use evloop_core::DEFERRED;
-use evloop_core::{EventId, Kind, Priority, Spec};
+use evloop_core::{EventId, Kind, NoSuchEvent, Priority, Spec};
 use evloop_signals::Signal;
 
 use crate::context::Cx;
@@ -17,34 +17,33 @@ use crate::record::record;
 
 impl<S> EventLoop<S> {
     /// Makes an event active by hand, whether it is pending or not: its callback runs, in this turn
-    /// if one is being run.
+    /// if one is being run, and is told `ready`, which may be empty. `O(1)`.
+    ///
+    /// An event that activates itself, or two that activate each other, keep the turn from ending. For work
+    /// that goes on piece by piece there is [`EventLoop::activate_later`].
     ///
     /// # Errors
     ///
-    /// [`RemoveError::NoSuchEvent`] if it was freed.
+    /// [`NoSuchEvent`] if it was freed.
     ///
     /// # Compared with libevent
     ///
     /// `event_active`.
-    pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), RemoveError> {
-        self.core
-            .activate(id, ready)
-            .map_err(|_| RemoveError::NoSuchEvent)
+    pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), NoSuchEvent> {
+        self.core.activate(id, ready)
     }
 
-    /// Makes an event active at the top of the next turn, so that the kernel is asked in between.
+    /// Makes an event active at the top of the next turn, so that the kernel is asked in between. `O(1)`.
     ///
     /// # Errors
     ///
-    /// [`RemoveError::NoSuchEvent`] if it was freed.
+    /// [`NoSuchEvent`] if it was freed.
     ///
     /// # Compared with libevent
     ///
     /// `event_active_later_`, which is internal there.
-    pub fn activate_later(&mut self, id: EventId, ready: Ready) -> Result<(), RemoveError> {
-        self.core
-            .activate_later(id, ready)
-            .map_err(|_| RemoveError::NoSuchEvent)
+    pub fn activate_later(&mut self, id: EventId, ready: Ready) -> Result<(), NoSuchEvent> {
+        self.core.activate_later(id, ready)
     }
 
     /// Makes active, by hand, the pending events of a file descriptor that ask for any of `ready`.
@@ -94,7 +93,7 @@ impl<S> EventLoop<S> {
         finalizer: impl FnOnce(&mut Cx<'_, S>) + 'static,
     ) -> Result<(), RemoveError> {
         let place = Location::caller();
-        let priority = self.core.info(id).ok_or(RemoveError::NoSuchEvent)?.priority;
+        let priority = self.core.info(id).ok_or(NoSuchEvent)?.priority;
         let removed = self.remove(id);
         self.defer_at(priority, "finalizer", place, finalizer);
         removed

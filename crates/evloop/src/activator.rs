@@ -19,10 +19,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 use evloop_changelist::Ready;
-use evloop_core::{Core, EventId};
+use evloop_core::{Core, EventId, NoSuchEvent};
 
 use crate::current_waker::CurrentWaker;
-use crate::error::{EventGone, RemoveError};
 use crate::event_loop::EventLoop;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
@@ -101,14 +100,14 @@ impl Activator {
     ///
     /// # Errors
     ///
-    /// [`EventGone`] if the loop was dropped, or if it has found that the event was freed, when it took
-    /// an activation. No callback runs.
+    /// [`NoSuchEvent`] if the event was freed with its loop, or if the loop has found that it was, when it
+    /// took an activation. No callback runs.
     ///
     /// # Compared with libevent
     ///
     /// `event_active` from another thread, which runs the callback of an event that is not pending too,
     /// as [`Remote::activate`](crate::Remote::activate) does.
-    pub fn activate(&self) -> Result<(), EventGone> {
+    pub fn activate(&self) -> Result<(), NoSuchEvent> {
         self.seat.board.set(self.seat.bit())
     }
 }
@@ -128,19 +127,19 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// [`RemoveError::NoSuchEvent`] if the event was freed.
+    /// [`NoSuchEvent`] if the event was freed.
     ///
     /// # Compared with libevent
     ///
     /// `evthread_make_base_notifiable`, for all events of a base.
-    pub fn activator(&mut self, id: EventId, ready: Ready) -> Result<Activator, RemoveError> {
+    pub fn activator(&mut self, id: EventId, ready: Ready) -> Result<Activator, NoSuchEvent> {
         let Self {
             core,
             activators,
             current_waker,
             ..
         } = self;
-        core.standing(id).ok_or(RemoveError::NoSuchEvent)?;
+        core.standing(id).ok_or(NoSuchEvent)?;
         let seat = activators.seat(core, current_waker, Place { id, ready });
         Ok(Activator { seat })
     }
@@ -244,9 +243,9 @@ impl Board {
         }
     }
 
-    fn set(&self, bit: u64) -> Result<(), EventGone> {
+    fn set(&self, bit: u64) -> Result<(), NoSuchEvent> {
         if self.gone.load(Ordering::Relaxed) & bit != 0 {
-            return Err(EventGone);
+            return Err(NoSuchEvent);
         }
         if self.set.fetch_or(bit, Ordering::Release) == 0 {
             self.waker.wake();

@@ -7,9 +7,11 @@ use std::io;
 use evloop_backend::{Capabilities, ControlError, WaitError};
 use evloop_catcher::CatchError;
 use evloop_changelist::RawFd;
+use evloop_core::NoSuchEvent;
 use evloop_epoll::CreateError;
 use evloop_pipe::PipeError;
 use evloop_signals::Signal;
+use rustix::io::Errno;
 
 /// A loop could not be made. See [`EventLoop::new`](crate::EventLoop::new).
 ///
@@ -41,7 +43,7 @@ impl fmt::Display for NewError {
         match self {
             Self::Backend(error) => error.fmt(f),
             Self::Unsupported { needed, backend } => {
-                write!(f, "the {backend} backend cannot do {needed:?}")
+                write!(f, "the {backend} backend cannot do {needed}")
             }
             Self::Pipe(_) => f.write_str("the internal pipe could not be made"),
             Self::Control(_) => f.write_str("the internal pipe could not be registered"),
@@ -119,10 +121,16 @@ impl fmt::Display for AddError {
                 "file descriptor {fd} has events of the other trigger (level and edge do not mix)"
             ),
             Self::Unsupported { needed, backend } => {
-                write!(f, "the {backend} backend cannot do {needed:?}")
+                write!(f, "the {backend} backend cannot do {needed}")
             }
             // These two name call and file descriptor, or signal, themselves.
-            Self::Control(error) => write!(f, "{error}: {}", error.source),
+            Self::Control(error) if is_always_ready(error) => {
+                write!(
+                    f,
+                    "{error} (for a regular file, see NewEvent::or_always_ready)"
+                )
+            }
+            Self::Control(error) => error.fmt(f),
             Self::Catch(error) => error.fmt(f),
             Self::World { signal, .. } => write!(f, "{signal:?} cannot be caught here"),
             Self::Nonblocking { fd, .. } => {
@@ -130,6 +138,11 @@ impl fmt::Display for AddError {
             }
         }
     }
+}
+
+/// Whether the kernel would not wait for a file because it need not.
+fn is_always_ready(error: &ControlError) -> bool {
+    error.source.raw_os_error() == Some(Errno::PERM.raw_os_error())
 }
 
 impl Error for AddError {
@@ -291,6 +304,25 @@ impl Error for RunError {
     }
 }
 
+impl From<NoSuchEvent> for AddError {
+    fn from(_: NoSuchEvent) -> Self {
+        Self::NoSuchEvent
+    }
+}
+
+impl From<NoSuchEvent> for RemoveError {
+    fn from(_: NoSuchEvent) -> Self {
+        Self::NoSuchEvent
+    }
+}
+
+/// The source is dropped: for `?`, where nobody wants it back.
+impl<F> From<InsertError<F>> for AddError {
+    fn from(error: InsertError<F>) -> Self {
+        error.reason
+    }
+}
+
 impl From<evloop_core::AddError<Self>> for AddError {
     fn from(error: evloop_core::AddError<Self>) -> Self {
         match error {
@@ -324,17 +356,18 @@ impl fmt::Display for LoopGone {
 
 impl Error for LoopGone {}
 
-/// An event was freed, by itself or with its loop. See [`Activator`](crate::Activator).
+/// There is no answer to a command: the loop was dropped before it took the command, the command has
+/// panicked, or the answer was given before. See [`Reply`](crate::Reply).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventGone;
+pub struct NoAnswer;
 
-impl fmt::Display for EventGone {
+impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the event was freed")
+        f.write_str("there is no answer: the loop was dropped, the command panicked, or it was given before")
     }
 }
 
-impl Error for EventGone {}
+impl Error for NoAnswer {}
 
 /// An event was not deleted from elsewhere. See
 /// [`Remote::delete_and_wait`](crate::Remote::delete_and_wait).

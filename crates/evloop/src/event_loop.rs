@@ -29,7 +29,8 @@ use crate::remote::Inbox;
 /// An event loop: I/O readiness, signals and timers as one kind of thing, run in turn.
 ///
 /// `S` is the state that callbacks share; it is lent to them by [`EventLoop::run`]. A loop stays on
-/// the thread that made it. A process may have any number of them.
+/// the thread that made it: it is not `Send`, so make it there, and send its [`Remote`](crate::Remote)
+/// out. A process may have any number of them.
 ///
 /// # Compared with libevent
 ///
@@ -317,19 +318,21 @@ impl<S> EventLoop<S> {
     }
 
     /// Ends the run, or the next, when so much time has passed. The event that does it is an event
-    /// like others: of several the earliest counts, and it keeps the loop running until then.
+    /// like others: of several the earliest counts, and it keeps the loop running until then. A run that
+    /// ends before leaves it to the next; [remove](EventLoop::remove) it to call it off.
     ///
     /// # Compared with libevent
     ///
     /// `event_base_loopexit` with a time.
     #[track_caller]
-    pub fn exit_after(&mut self, time: Duration) {
+    #[expect(clippy::missing_panics_doc, reason = "the proof is beside the expect")]
+    pub fn exit_after(&mut self, time: Duration) -> EventId {
         let timer = self
             .timer(time)
             .label("exit")
             .priority(Priority::MOST_URGENT);
         let added = timer.add(|cx| cx.events.exit());
-        debug_assert!(added.is_ok(), "a timer needs nothing of the kernel");
+        added.expect("a timer needs nothing of the kernel")
     }
 
     /// Ends the run after the callback that runs; what is active stays so for the next run.

@@ -27,6 +27,7 @@
 //!     let done = match peer.read(&mut buffer) {
 //!         Ok(count @ 1..) => {
 //!             cx.state.echoed += count;
+//!             // Who does not read what comes back is let go. The guide has a server that waits.
 //!             peer.write_all(&buffer[..count]).is_err()
 //!         }
 //!         Err(error) if error.kind() == ErrorKind::WouldBlock => ready.is_timeout(),
@@ -41,10 +42,11 @@
 //! let listener = TcpListener::bind("127.0.0.1:7000")?;
 //!
 //! events.io(listener, Interest::READ).persist().add(|cx, listener, _ready| {
+//!     // Where it fails for want of file descriptors it is to rest: see the example `echo`.
 //!     while let Ok((peer, _)) = listener.accept() {
 //!         let minute = Duration::from_secs(60);
 //!         if let Err(error) = cx.events.io(peer, Interest::READ).persist().timeout(minute).add(echo) {
-//!             eprintln!("{error}");
+//!             eprintln!("{error:?}");
 //!         }
 //!     }
 //! })?;
@@ -109,6 +111,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A one-shot can be added again, so its closure may be called again, and is an `FnMut`: what it is to give
+//! away it takes out of an `Option`. [`EventLoop::defer`] and [`Remote::post`] take an `FnOnce`.
+//!
 //! # Order and cost
 //!
 //! A turn of the loop takes the kernel's reports, then signals, then timeouts that are due, and runs
@@ -118,12 +123,13 @@
 //! once in 16 callbacks, of those that the turn began with, so that who wakes the loop on and on does not
 //! keep it from the kernel.
 //! The [documentation of the core](evloop_core) has the turn step by step, and what each operation
-//! costs. In the steady state nothing is allocated. A turn is one system call, and one more for each
+//! costs. In the steady state nothing is allocated. A turn is one system call (in a busy loop with timers at times
+//! two, see [`Stats::vain_looks`]), and one more for each
 //! file descriptor whose interest is not what it was when the kernel was last told.
 //!
 //! # Compared with libevent
 //!
-//! The documentation of each item ends with its counterpart. What is different throughout: sources
+//! The documentation of an item ends with its counterpart, where it has one. What is different throughout: sources
 //! and callbacks are owned by the loop, and events are named by handles that cannot dangle; times are
 //! in nanoseconds of a precise clock; hang-up and error are readiness of their own, and reach every
 //! event of a file descriptor; a signal reaches every loop that watches it; events with equal
@@ -156,8 +162,8 @@ pub use evloop_backend::{Capabilities, ControlError, Held, Source, WaitError, Wo
 pub use evloop_catcher::{CatchError, ChildState, Origin, SignalInfo, SignalValue};
 pub use evloop_changelist::{Interest, RawFd, Ready, Trigger};
 pub use evloop_core::{
-    DEFERRED, Defect, EventId, EventInfo, Kind, LATE, Limits, Mode, Outcome, Ownership, Peak,
-    Peaks, Priority, Stats,
+    DEFERRED, Defect, EventId, EventInfo, Kind, LATE, Limits, Mode, NoSuchEvent, Outcome,
+    Ownership, Peak, Peaks, Priority, Stats,
 };
 pub use evloop_pipe::PipeError;
 pub use evloop_signals::{Signal, SignalError};
@@ -166,7 +172,7 @@ pub use crate::activator::Activator;
 pub use crate::builder::{Builder, Mechanism};
 pub use crate::context::{Caught, Cx};
 pub use crate::error::{
-    AddError, DeleteAndWaitError, EventGone, InsertError, IntoSourceError, LoopGone, NewError,
+    AddError, DeleteAndWaitError, InsertError, IntoSourceError, LoopGone, NewError, NoAnswer,
     RemoveError, RunError,
 };
 pub use crate::event_loop::EventLoop;

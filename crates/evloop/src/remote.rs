@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use evloop_changelist::Ready;
-use evloop_core::{EventId, Priority};
+use evloop_core::{EventId, NoSuchEvent, Priority};
 
 use crate::context::Cx;
 use crate::error::{AddError, DeleteAndWaitError, LoopGone, RemoveError};
@@ -27,6 +27,9 @@ use crate::reply::{Answer, Reply};
 /// run they wait for the next run, which takes them before any callback. When the loop is dropped they
 /// are dropped.
 ///
+/// All of them but one are done when they are taken. A closure that was [posted](Remote::post) becomes a
+/// callback then, and what was posted after it may be done before it runs.
+///
 /// # Compared with libevent
 ///
 /// There every function may be called from any thread, under the base's lock.
@@ -35,7 +38,10 @@ pub struct Remote<S> {
 }
 
 impl<S> Remote<S> {
-    /// Calls a closure on the loop's thread, from the loop, as [`EventLoop::defer`] does.
+    /// Calls a closure on the loop's thread, from the loop, as [`EventLoop::defer`] does: it is a callback of
+    /// priority [`NORMAL`](Priority::NORMAL), and behind what is active already. Closures run in the order in
+    /// which they were posted; other commands, which are done when the loop takes them, overtake them.
+    /// [`Remote::call`] is done in order.
     ///
     /// # Errors
     ///
@@ -56,7 +62,7 @@ impl<S> Remote<S> {
     }
 
     /// Does something with the loop on its thread, between two callbacks, and gives back what that
-    /// comes to.
+    /// comes to. The callbacks' state is not at hand there; it is for what was [posted](Remote::post).
     ///
     /// # Errors
     ///
@@ -127,7 +133,7 @@ impl<S> Remote<S> {
         &self,
         id: EventId,
         ready: Ready,
-    ) -> Result<Reply<Result<(), RemoveError>>, LoopGone> {
+    ) -> Result<Reply<Result<(), NoSuchEvent>>, LoopGone> {
         self.call(move |events| events.activate(id, ready))
     }
 
@@ -144,7 +150,7 @@ impl<S> Remote<S> {
         &self,
         id: EventId,
         timeout: Option<Duration>,
-    ) -> Result<Reply<Result<(), AddError>>, LoopGone> {
+    ) -> Result<Reply<Result<(), NoSuchEvent>>, LoopGone> {
         self.call(move |events| events.set_timeout(id, timeout))
     }
 
@@ -161,7 +167,7 @@ impl<S> Remote<S> {
         &self,
         id: EventId,
         priority: Priority,
-    ) -> Result<Reply<Result<(), AddError>>, LoopGone> {
+    ) -> Result<Reply<Result<(), NoSuchEvent>>, LoopGone> {
         self.call(move |events| events.set_priority(id, priority))
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::mem;
 use std::sync::{Arc, PoisonError};
 
-use crate::error::LoopGone;
+use crate::error::NoAnswer;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What a command comes to. See [`Reply::wait`].
@@ -22,13 +22,19 @@ impl<R> Reply<R> {
     ///
     /// # Errors
     ///
-    /// [`LoopGone`] if the loop was dropped before it took the command, or the command panicked.
-    pub fn wait(self) -> Result<R, LoopGone> {
+    /// [`NoAnswer`] if the loop was dropped before it took the command, or the command panicked, or if
+    /// [`Reply::poll`] has given the answer.
+    ///
+    /// # Compared with libevent
+    ///
+    /// There is no counterpart: what is called from another thread has its result at once, under the base's
+    /// lock.
+    pub fn wait(self) -> Result<R, NoAnswer> {
         let mut state = self.0.lock();
         loop {
             match mem::replace(&mut *state, State::Awaited) {
                 State::Answered(answer) => return Ok(answer),
-                State::Over => return Err(LoopGone),
+                State::Over => return Err(NoAnswer),
                 State::Asked | State::Awaited => {}
             }
             let waited = self.0.changed.wait(state);
@@ -40,13 +46,13 @@ impl<R> Reply<R> {
     ///
     /// # Errors
     ///
-    /// [`LoopGone`] if the loop was dropped before it took the command, or the command panicked; or
+    /// [`NoAnswer`] if the loop was dropped before it took the command, or the command panicked; or
     /// if the answer was given by a call before.
-    pub fn poll(&self) -> Result<Option<R>, LoopGone> {
+    pub fn poll(&self) -> Result<Option<R>, NoAnswer> {
         let mut state = self.0.lock();
         match mem::replace(&mut *state, State::Over) {
             State::Answered(answer) => Ok(Some(answer)),
-            State::Over => Err(LoopGone),
+            State::Over => Err(NoAnswer),
             asked @ (State::Asked | State::Awaited) => {
                 *state = asked;
                 Ok(None)

@@ -5,8 +5,9 @@ use std::error::Error;
 use std::io;
 
 use evloop::{
-    AddError, Capabilities, ControlError, DeleteAndWaitError, EventGone, EventLoop, InsertError,
-    Interest, IntoSourceError, LoopGone, NewError, RemoveError, RunError, Signal, WaitError,
+    AddError, Capabilities, ControlError, DeleteAndWaitError, EventLoop, InsertError, Interest,
+    IntoSourceError, LoopGone, NewError, NoAnswer, NoSuchEvent, RemoveError, RunError, Signal,
+    WaitError,
 };
 
 const NO_ROOM: i32 = libc::ENOSPC;
@@ -55,7 +56,7 @@ fn new_says_what_could_not_be_made() {
         needed: Capabilities::EDGE,
         backend: "poll",
     };
-    says(&unsupported, "the poll backend cannot do ", false);
+    says(&unsupported, "the poll backend cannot do EDGE", false);
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn add_says_what_was_refused() {
         needed: Capabilities::EDGE,
         backend: "poll",
     };
-    says(&unsupported, "the poll backend cannot do ", false);
+    says(&unsupported, "the poll backend cannot do EDGE", false);
     let nonblocking = AddError::Nonblocking {
         fd: 7,
         source: reason(),
@@ -144,7 +145,8 @@ fn run_says_why_it_cannot_go_on() {
 #[test]
 fn other_threads_are_told_what_is_gone() {
     says(&LoopGone, "the loop was dropped", false);
-    says(&EventGone, "the event was freed", false);
+    says(&NoSuchEvent, "the event was freed", false);
+    says(&NoAnswer, "there is no answer", false);
     says(&DeleteAndWaitError::LoopGone, "the loop was dropped", false);
     says(
         &DeleteAndWaitError::OwnThread,
@@ -163,7 +165,11 @@ fn source_that_cannot_be_waited_for_is_named() {
         .add(|_, _, _| ())
         .unwrap_err();
     assert_eq!(format!("{error:?}").split(' ').next(), Some("InsertError"));
-    let reason = error.reason.source().unwrap();
+    let reason = Error::source(&error).unwrap();
     let errno = reason.downcast_ref::<io::Error>().unwrap().raw_os_error();
     assert_eq!(errno, Some(libc::EPERM));
+    // It says what to do, and leaves the reason to its source.
+    let text = error.to_string();
+    assert!(text.contains("or_always_ready"), "{text}");
+    assert!(!text.contains(&reason.to_string()), "{text}");
 }

@@ -277,6 +277,7 @@ impl Connection {
             Patience::Endless => None,
         };
         self.told = self.patience;
-        cx.events.set_timeout(id, timeout)
+        cx.events.set_timeout(id, timeout)?;
+        Ok(())
     }
 }

@@ -34,7 +34,7 @@ impl World {
     fn activator(&mut self) -> Activator {
         let id = self.core.insert(Spec::new(Kind::Plain), ());
         let id = id.expect("it has no file descriptor to be wrong");
-        let added = self.core.add(id, || 0, |_| Ok::<(), EventGone>(()));
+        let added = self.core.add(id, || 0, |_| Ok::<(), NoSuchEvent>(()));
         added.expect("it needs nothing of the kernel");
         let ready = Ready::empty();
         let place = Place { id, ready };
