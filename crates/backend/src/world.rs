@@ -65,7 +65,7 @@ pub trait Bell: fmt::Debug {
 /// model has a number that is not a file descriptor of this process, and must not be taken for one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is nothing that a loop can wait for",
-    note = "what is `AsFd` is, and so are the files of a simulated world"
+    note = "it can for any type that implements `AsFd`, and for the files of a simulated world"
 )]
 pub trait Source {
     /// What to wait for. Always the same for as long as the source lives.

@@ -209,6 +209,13 @@ impl Change {
         self.held
     }
 
+    /// How the kernel reported it when the change began.
+    #[inline]
+    #[must_use]
+    pub const fn held_trigger(&self) -> Trigger {
+        self.held_trigger
+    }
+
     /// What is to become of each kind of interest.
     #[must_use]
     pub const fn edits(&self) -> Edits {

@@ -17,8 +17,8 @@ use crate::verify::ensure;
 /// Names one event of one loop, for as long as the event lives.
 ///
 /// A handle of an event that was freed names nothing, for ever: it never reaches another event
-/// that took its place. Every call that takes a handle says what it does with such a one. A handle
-/// means nothing to another loop.
+/// that took its place. Every call that takes a handle says what it does with such a one. To another
+/// loop it may name another event.
 ///
 /// # Compared with libevent
 ///

@@ -17,17 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut events = EventLoop::<App>::new()?;
     let listener = TcpListener::bind("127.0.0.1:7000")?;
 
-    events
-        .io(listener, Interest::READ)
-        .persist()
-        .add(|cx, listener, _ready| {
-            while let Ok((peer, _)) = listener.accept() {
-                let peer = cx.events.io(peer, Interest::READ).persist();
-                if let Err(error) = peer.timeout(Duration::from_secs(60)).add(echo) {
-                    let _ = writeln!(stdout(), "{error}");
-                }
-            }
-        })?;
+    events.io(listener, Interest::READ).persist().add(accept)?;
     events.timer(Duration::from_secs(1)).persist().add(|cx| {
         let _ = writeln!(stdout(), "{} bytes echoed", cx.state.echoed);
     })?;
@@ -37,6 +27,34 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let _outcome = events.run(&mut App { echoed: 0 })?;
     Ok(())
+}
+
+fn accept(cx: &mut Cx<'_, App>, listener: &TcpListener, _: Ready) {
+    loop {
+        match listener.accept() {
+            Ok((peer, _)) => {
+                let peer = cx.events.io(peer, Interest::READ).persist();
+                if let Err(error) = peer.timeout(Duration::from_secs(60)).add(echo) {
+                    let _ = writeln!(stdout(), "{error:?}");
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) => {
+                // Mostly no file descriptor is left. It would be ready on and on, so it rests.
+                let _ = writeln!(stdout(), "accept: {error}");
+                return rest(cx);
+            }
+        }
+    }
+}
+
+/// Deletes the listener, and adds it again a little later.
+fn rest(cx: &mut Cx<'_, App>) {
+    let listening = cx.id();
+    let pause = cx.events.timer(Duration::from_millis(100));
+    let added = pause.add(move |cx| cx.events.add(listening).expect("it was there before"));
+    added.expect("a timer needs nothing of the kernel");
+    cx.events.delete(listening).expect("this is its callback");
 }
 
 fn echo(cx: &mut Cx<'_, App>, mut peer: &TcpStream, ready: Ready) {

@@ -121,6 +121,7 @@ fn start(cx: &mut Cx<'_, Supervisor>, n: usize) {
 fn try_to_start(cx: &mut Cx<'_, Supervisor>, n: usize) -> Result<(), Box<dyn Error>> {
     let service = &mut cx.state.services[n];
     let (reader, writer) = io::pipe()?;
+    let errors = writer.try_clone()?;
     let mut line = Vec::new();
     let output = cx.events.io(reader, Interest::READ).persist();
     let output = output.label("output").add(move |cx, reader, _| {
@@ -129,8 +130,8 @@ fn try_to_start(cx: &mut Cx<'_, Supervisor>, n: usize) -> Result<(), Box<dyn Err
     let child = Command::new("sh")
         .args(["-c", &service.command])
         .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
+        .stdout(writer)
+        .stderr(errors)
         .spawn();
     match child {
         Ok(child) => {

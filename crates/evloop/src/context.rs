@@ -18,7 +18,8 @@ use crate::EventLoop;
 pub struct Cx<'a, S> {
     /// The state that was given to [`EventLoop::run`].
     pub state: &'a mut S,
-    /// The loop: to add, delete and change events, this one too, and to end the run.
+    /// The loop: to add, delete and change events, this one too, and to end the run. (One that is replaced
+    /// here ends its run.)
     pub events: &'a mut EventLoop<S>,
     pub(crate) id: EventId,
     pub(crate) ready: Ready,
