@@ -354,14 +354,28 @@ impl FdMap {
         self.record(events, fd, Interest::empty(), trigger);
     }
 
-    /// The kernel refused a change and holds nothing for this registration any more.
-    pub(crate) fn refused(&mut self, token: Token) {
-        if let Some(entry) = self.entries.get(token.slot as usize)
-            && entry.generation == token.generation
-        {
-            self.hold(fd(token.slot), Interest::empty());
-            self.drop_change(fd(token.slot));
+    /// The kernel refused a change, and holds nothing for this registration any more.
+    ///
+    /// Where something was asked since it was told that change, by another thread, all that is wanted now is
+    /// recorded anew: the number may be another file's by now, and that one was not refused. The file descriptor
+    /// otherwise, for its events to hear of the refusal.
+    pub(crate) fn refused<T>(&mut self, events: &Slab<T>, token: Token) -> Option<RawFd> {
+        let entry = self.entries.get(token.slot as usize)?;
+        if entry.generation != token.generation || entry.held.is_empty() {
+            return None;
         }
+        let fd = fd(token.slot);
+        let is_changed = entry.state.contains(FdState::CHANGED);
+        let (wanted, trigger) = (entry.wanted(events), entry.trigger());
+        self.hold(fd, Interest::empty());
+        self.drop_change(fd);
+        if !is_changed {
+            return Some(fd);
+        }
+        if !wanted.is_empty() {
+            self.record(events, fd, wanted, trigger);
+        }
+        None
     }
 
     /// Whether the kernel holds interest in `fd` though no event wants any.

@@ -122,14 +122,12 @@ impl<T> Core<T> {
     }
 
     /// Takes a report that the kernel refused a change: each event of the file descriptor becomes
-    /// active with [`Ready::ERROR`] and this errno.
+    /// active with [`Ready::ERROR`] and this errno. Where its interest was changed since the kernel was
+    /// [told](Core::told) nobody hears of it, and the kernel is told all that is wanted now.
     pub fn refuse(&mut self, token: Token, errno: i32) {
-        if self.fds.reported(token).is_some()
-            && let Ok(fd) = token.slot.try_into()
-        {
+        if let Some(fd) = self.fds.refused(&self.events, token) {
             self.fail(fd, errno);
         }
-        self.fds.refused(token);
     }
 
     /// Takes deliveries of a signal. `O(k)` in the number of its events.

@@ -208,6 +208,44 @@ fn what_changes_while_the_changes_are_away_is_for_the_next_wait() {
     core.abort();
 }
 
+/// The number of a file that was closed: the kernel, which is told of it, refuses that. Meanwhile another
+/// thread has opened the number again, and made an event for it.
+#[test]
+fn what_is_wanted_since_a_change_was_told_outlives_its_refusal() {
+    let kind = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Level,
+        ownership: Ownership::Borrowed,
+    };
+    let keeper = persistent(Kind::Plain);
+    for is_followed in [true, false] {
+        let mut core = Loop::new();
+        added(&mut core, keeper);
+        let old = added(&mut core, persistent(kind));
+        core.begin(Mode::StayOnEmpty).unwrap();
+        assert_eq!(core.step(|| 0), Step::Wait(None));
+        core.told();
+        if is_followed {
+            added_without_the_kernel(&mut core, kind);
+        }
+        assert_eq!(core.retire(old).unwrap().release, None);
+        core.waited();
+        core.refuse(FIRST, 9);
+        core.check_invariants();
+        assert_eq!(core.held().count(), 0);
+        // Nobody runs with an error that is not its own.
+        assert!(matches!(core.step(|| 0), Step::Wait(_)));
+        let ops: Vec<_> = core.changes().iter().map(|told| told.change.op()).collect();
+        let add = EpollOp {
+            op: Op::Add,
+            interest: Interest::READ,
+        };
+        assert_eq!(ops, Vec::from_iter(is_followed.then_some(Some(add))));
+        core.abort();
+    }
+}
+
 #[test]
 fn retired_event_is_told_with_the_wait_and_one_that_follows_it_is_told_once() {
     let borrowed = Kind::Io {
