@@ -24,9 +24,11 @@ use crate::{CatchError, SignalInfo, disposition};
 ///   [`Waker::awake`] misses none.
 /// - With a count comes what the kernel said of the last of these runs. Of those that are at work at
 ///   the same moment, in several threads, either may count as the last.
-/// - The first catcher of a signal installs the handler, the last restores the disposition that the
-///   first found. If somebody else has set another one in the meantime, that one stays.
+/// - The first catcher of a signal installs the handler, the last restores the disposition that was found
+///   then. If somebody else has set another one in the meantime, that one stays.
 /// - No thread's signal mask is touched.
+/// - In a child that `fork(3)` has made it counts from zero: what came before is the parent's. It wakes nobody
+///   there before it is [renewed](Catcher::renew).
 /// - Once a catcher is dropped no handler uses its waker, not even one that runs in another thread
 ///   at that moment.
 ///
@@ -57,10 +59,22 @@ impl Catcher {
         }
     }
 
+    /// Makes it this process's own, in a forked child: it wakes the loop of this waker from now on. It watches
+    /// what it watched, and what it has counted is to be taken.
+    ///
+    /// What was counted while `fork(3)` itself ran is forgotten. (In a child that was made by a system call
+    /// without `fork(3)` there is also what the parent had not taken.)
+    ///
+    /// No system call. Waits for handlers in other threads as [`Catcher::unwatch`] does.
+    pub fn renew(&mut self, waker: Arc<Waker>) {
+        self.claim.replace_bell(Arc::new(LoopBell::new(waker)));
+    }
+
     /// Counts this signal from now on. If it is watched already, nothing changes.
     ///
-    /// Costs one `sigaction(2)` for the first catcher of the process that watches the signal, and
-    /// no system call for the others.
+    /// If somebody has taken the handler away since another catcher installed it, it is installed again.
+    ///
+    /// Costs one `sigaction(2)`.
     ///
     /// # Errors
     ///

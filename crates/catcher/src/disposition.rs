@@ -2,7 +2,7 @@
 //! and after what it did before.
 //!
 //! One table, for a disposition belongs to the process: how many catchers watch each signal, and
-//! what the first of them found.
+//! what was found before.
 #![expect(unsafe_code, reason = "no safe wrapper of sigaction is at hand")]
 
 use std::io;
@@ -22,7 +22,7 @@ pub(crate) struct Dispositions([Option<Installed>; 64]);
 struct Installed {
     /// How many catchers watch it: at least 1.
     watchers: usize,
-    /// What the first of them found.
+    /// What was found when the handler was installed.
     before: libc::sigaction,
 }
 
@@ -36,7 +36,8 @@ pub(crate) fn lock() -> MutexGuard<'static, Dispositions> {
 }
 
 impl Dispositions {
-    /// One more watches the signal; the first installs the handler.
+    /// One more watches the signal; the first installs the handler, and another one does so again if somebody has
+    /// taken it away meanwhile.
     pub(crate) fn acquire(&mut self, signal: Signal) -> Result<(), CatchError> {
         self.acquire_by(signal, sigaction)
     }
@@ -49,15 +50,20 @@ impl Dispositions {
     }
 
     fn acquire_by(&mut self, signal: Signal, mut sigaction: impl Call) -> Result<(), CatchError> {
+        let found = sigaction(signal, Some(&catching()))?;
         let entry = &mut self.0[signal.index()];
-        if let Some(installed) = entry {
-            installed.watchers += 1;
-        } else {
-            let before = sigaction(signal, Some(&catching()))?;
-            *entry = Some(Installed {
-                watchers: 1,
-                before,
-            });
+        match entry {
+            Some(installed) if is_ours(&found) => installed.watchers += 1,
+            Some(installed) => {
+                installed.watchers += 1;
+                installed.before = found;
+            }
+            None => {
+                *entry = Some(Installed {
+                    watchers: 1,
+                    before: found,
+                });
+            }
         }
         Ok(())
     }
@@ -69,7 +75,7 @@ impl Dispositions {
             Some(installed) if installed.watchers > 1 => installed.watchers -= 1,
             Some(installed) => {
                 let now = sigaction(signal, None)?;
-                if now.sa_sigaction == catching().sa_sigaction {
+                if is_ours(&now) {
                     sigaction(signal, Some(&installed.before))?;
                 }
                 *entry = None;
@@ -85,6 +91,11 @@ trait Call: FnMut(Signal, Option<&libc::sigaction>) -> Result<libc::sigaction, C
 impl<F> Call for F where
     F: FnMut(Signal, Option<&libc::sigaction>) -> Result<libc::sigaction, CatchError>
 {
+}
+
+/// Whether a disposition is the handler.
+fn is_ours(action: &libc::sigaction) -> bool {
+    action.sa_sigaction == catching().sa_sigaction
 }
 
 /// The handler, as the system wants it.

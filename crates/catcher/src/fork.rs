@@ -10,7 +10,7 @@
 //!
 //! The child has a copy of the thread that forked, and of no other. Whatever another thread had in
 //! its hands would stay there for ever. So `fork(3)` waits until it has the dispositions, and the
-//! child forgets the handlers that were at work elsewhere.
+//! child forgets the handlers that were at work elsewhere, and what they have counted.
 #![expect(
     unsafe_code,
     reason = "no safe wrapper of pthread_atfork and MADV_WIPEONFORK is at hand"
@@ -181,7 +181,7 @@ extern "C" fn in_child() {
     if let Some(current) = CURRENT.get() {
         current.store(0, Ordering::Relaxed);
     }
-    handler::forget_other_threads();
+    handler::begin_child();
     _ = HELD.try_with(Cell::take);
 }
 

@@ -62,7 +62,20 @@ impl Gate {
     /// It cannot wait for its own thread: a handler that interrupts it runs to its end before this
     /// goes on, and no handler ever closes a gate.
     pub(crate) fn close(&self) {
-        let mut state = self.0.fetch_and(!OPEN, Ordering::Acquire);
+        self.wait_for_visitors(self.0.fetch_and(!OPEN, Ordering::Acquire));
+    }
+
+    /// Returns when all have left who came before; those who come from now on see what the owner has put in its
+    /// place. The gate, which is open, stays so.
+    ///
+    /// As [`Gate::close`] it cannot wait for its own thread. While others come and go it may find somebody inside
+    /// each time that it looks, but not for long.
+    pub(crate) fn turn_over(&self) {
+        // Releases as `open` does to those who come after it, and acquires as `close` does of those before.
+        self.wait_for_visitors(self.0.fetch_or(OPEN, Ordering::AcqRel));
+    }
+
+    fn wait_for_visitors(&self, mut state: usize) {
         for round in 0.. {
             if state < VISITOR {
                 return;

@@ -38,9 +38,9 @@ extern "C" fn handle(number: c_int, info: *mut siginfo_t, _: *mut c_void) {
 }
 
 /// For a forked child, before it does anything else.
-pub(crate) fn forget_other_threads() {
+pub(crate) fn begin_child() {
     for slot in slots() {
-        slot.forget_visitors();
+        slot.begin_child();
     }
 }
 

@@ -96,23 +96,24 @@ impl<B: Bell> Slot<B> {
         tally.runs.fetch_add(1, Ordering::Release);
         // Releases the count to the take that clears the bit.
         self.pending.fetch_or(signal.bit(), Ordering::Release);
-        // The gate has ordered this load after the store in `Claim::new`.
-        let bell = self.bell.load(Ordering::Relaxed);
+        // The gate has ordered this load after the store in `Claim::new`. The store in `Claim::replace_bell` it
+        // may find at any time, and acquires the bell with it.
+        let bell = self.bell.load(Ordering::Acquire);
         // SAFETY: the pointer must be that of a live bell. `Claim::new` stores that of the claim's
         // bell before the claim opens any gate; the claim holds the bell until it has closed all
-        // gates, and this visitor keeps one from being closed.
+        // gates, and this visitor keeps one from being closed. `Claim::replace_bell` drops the bell before
+        // only when every visitor has left that may have found it here.
         unsafe { &*bell }.ring();
     }
 
     /// For a forked child, before it does anything else: the handlers that were at work in other
-    /// threads when it was forked off are not at work in it.
-    pub(crate) fn forget_visitors(&self) {
+    /// threads when it was forked off are not at work in it, and what was counted is its parent's.
+    pub(crate) fn begin_child(&self) {
+        self.pending.store(0, Ordering::Relaxed);
         for tally in &self.tallies {
             tally.gate.forget_visitors();
-            if tally.last.forget_turn() {
-                // They rest upon what that handler will never say.
-                tally.runs.store(0, Ordering::Relaxed);
-            }
+            tally.last.forget_turn();
+            tally.runs.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -122,7 +123,7 @@ impl<B: Bell> Slot<B> {
 pub(crate) struct Claim<'a, B: Bell> {
     slot: &'a Slot<B>,
     /// Only handlers use it. It goes when all gates are closed: fields are dropped after the whole.
-    _bell: Arc<B>,
+    bell: Arc<B>,
 }
 
 impl<'a, B: Bell> Claim<'a, B> {
@@ -134,7 +135,19 @@ impl<'a, B: Bell> Claim<'a, B> {
         }
         slot.bell
             .store(Arc::as_ptr(&bell).cast_mut(), Ordering::Relaxed);
-        Ok(Self { slot, _bell: bell })
+        Ok(Self { slot, bell })
+    }
+
+    /// Has handlers ring another bell from now on; those that ring the one before are waited for. What is
+    /// watched and counted stays so.
+    pub(crate) fn replace_bell(&mut self, bell: Arc<B>) {
+        self.slot
+            .bell
+            .store(Arc::as_ptr(&bell).cast_mut(), Ordering::Release);
+        for signal in self.watched() {
+            self.slot.tallies[signal.index()].gate.turn_over();
+        }
+        self.bell = bell;
     }
 
     pub(crate) fn is_watched(&self, signal: Signal) -> bool {

@@ -5,7 +5,7 @@
 //! either does the whole of its work or changes nothing.
 
 use evloop_changelist::{Interest, RawFd, Token, Trigger};
-use evloop_signals::{Inserted, Removed, Signal};
+use evloop_signals::{Inserted, Removed, Signal, SignalSet};
 
 use crate::Core;
 use crate::error::{AddError, InsertError, NoSuchEvent};
@@ -254,8 +254,9 @@ impl<T> Core<T> {
     }
 
     /// The signals that the front was asked to catch, and was not told to let go.
-    pub fn caught(&self) -> impl Iterator<Item = Signal> {
-        self.caught.into_iter()
+    #[must_use]
+    pub const fn caught(&self) -> SignalSet {
+        self.caught
     }
 
     /// Puts an event on its signal, and sees to it that the signal is caught.

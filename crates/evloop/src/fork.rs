@@ -18,7 +18,7 @@ impl<S> EventLoop<S> {
     ///
     /// The kernel's side is made anew: backend, internal pipe, signals. All events are there as they
     /// were, timeouts go on, and what is active stays active. Signals that were caught before the
-    /// fork and not yet delivered are the parent's. Commands that were posted and not taken are done
+    /// fork and not yet delivered are the parent's; those that the child got since are its own. Commands that were posted and not taken are done
     /// in both processes. An event whose file descriptor cannot be registered, because it was closed
     /// in the child, becomes active with [`Ready::ERROR`](evloop_changelist::Ready::ERROR);
     /// [`Cx::refusal`](crate::Cx::refusal) says why.
@@ -36,9 +36,9 @@ impl<S> EventLoop<S> {
         let waker = Arc::new(Waker::new().map_err(NewError::Pipe)?);
         self.backend = self.outside.make_backend(&waker)?;
         self.stamp = ForkStamp::new();
-        self.outside = self.outside.renewed(&waker, self.core.caught());
+        self.outside.renew(&waker, self.core.caught());
         self.current_waker.set(&waker);
-        // A wakeup that was on its way is not lost.
+        // A wakeup that was on its way is not lost, nor a signal that the child got since the fork.
         waker.wake();
         self.waker = waker;
         self.restore();

@@ -10,7 +10,7 @@ use evloop_backend::{Bell, ControlError, Descriptor, World};
 use evloop_catcher::{CatchError, Catcher, SignalInfo};
 use evloop_changelist::RawFd;
 use evloop_pipe::Waker;
-use evloop_signals::Signal;
+use evloop_signals::{Signal, SignalSet};
 use rustix::io::Errno;
 
 use crate::builder::Choice;
@@ -41,25 +41,27 @@ impl Outside {
         }
     }
 
-    /// The same for a new waker, with these signals watched and what came of them forgotten.
-    pub(crate) fn renewed(
-        &self,
-        waker: &Arc<Waker>,
-        signals: impl Iterator<Item = Signal>,
-    ) -> Self {
-        let renewed = match self {
-            Self::Process { choice, .. } => Self::process(*choice, waker),
-            Self::World(world) => Self::World(Rc::clone(world)),
-        };
-        for signal in signals {
-            // In a world the count may be there from before the fork. It is the parent's.
-            let unwatched = renewed.unwatch(signal);
-            debug_assert!(unwatched.is_ok(), "{unwatched:?}");
-            // What could be caught in the parent can be caught here.
-            let watched = renewed.watch(signal);
-            debug_assert!(watched.is_ok(), "{watched:?}");
+    /// In a forked child: has signals wake this waker, and forgets those that came before the fork. The loop
+    /// catches these; others that the parent catches it has given up.
+    pub(crate) fn renew(&mut self, waker: &Arc<Waker>, caught: SignalSet) {
+        match self {
+            Self::Process { catcher, .. } => {
+                catcher.renew(Arc::clone(waker));
+                let watched = catcher.watched().into_iter();
+                for given_up in watched.filter(|signal| !caught.contains(*signal)) {
+                    let unwatched = catcher.unwatch(given_up);
+                    debug_assert!(unwatched.is_ok(), "{unwatched:?}");
+                }
+            }
+            Self::World(world) => {
+                for signal in caught {
+                    world.unwatch(signal);
+                    // What could be caught in the parent can be caught here.
+                    let watched = world.watch(signal);
+                    debug_assert!(watched.is_ok(), "{watched:?}");
+                }
+            }
         }
-        renewed
     }
 
     /// The file descriptor under which the backend holds the waker, if it does.

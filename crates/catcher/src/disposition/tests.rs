@@ -2,7 +2,7 @@
 //!
 //! | call | errno | outcome |
 //! |---|---|---|
-//! | the first, at a `watch` | any | an error with it; the disposition is as before, nothing is watched |
+//! | the one of a `watch` | any | an error with it; the disposition is as before, nothing is watched |
 //! | a look, or the last, at an `unwatch` | any | an error with it; the signal is watched still |
 //!
 //! Each can be tried again.
@@ -47,8 +47,8 @@ impl Faulty {
 fn every_refusal_changes_nothing_and_can_be_tried_again() {
     let signal = Signal::USR1;
     let ours = catching().sa_sigaction;
-    // The handler is set; later it is looked at, then what was there before is set.
-    for at in 1..=3 {
+    // The handler is set, by two; later it is looked at, then what was there before is set.
+    for at in [1, 3, 4] {
         for errno in [libc::EINVAL, libc::EFAULT, libc::EPERM, libc::ENOSYS] {
             let mut system = Faulty {
                 handler: BEFORE,
@@ -68,9 +68,9 @@ fn every_refusal_changes_nothing_and_can_be_tried_again() {
                 acquire(&mut system, &mut dispositions).unwrap();
             }
             assert_eq!(system.handler, ours);
-            // Another watcher comes and goes without a call.
-            let calls = system.calls;
+            // Another watcher finds the handler, and goes without a call.
             acquire(&mut system, &mut dispositions).unwrap();
+            let calls = system.calls;
             let release = |system: &mut Faulty, dispositions: &mut Dispositions| {
                 dispositions.release_by(signal, |signal, new| system.answer(signal, new))
             };
@@ -88,4 +88,32 @@ fn every_refusal_changes_nothing_and_can_be_tried_again() {
             assert!(dispositions.0[signal.index()].is_none());
         }
     }
+}
+
+#[test]
+fn handler_that_was_taken_away_is_installed_again_for_the_next_who_watches() {
+    let signal = Signal::USR1;
+    let mut system = Faulty {
+        handler: libc::SIG_DFL,
+        refused: (0, 0),
+        calls: 0,
+    };
+    let mut dispositions = Dispositions([const { None }; 64]);
+    let answer = |system: &mut Faulty, signal, new: Option<&_>| system.answer(signal, new);
+    for _ in 0..2 {
+        dispositions
+            .acquire_by(signal, |signal, new| answer(&mut system, signal, new))
+            .unwrap();
+        assert_eq!(system.handler, catching().sa_sigaction);
+        system.handler = BEFORE;
+    }
+    dispositions
+        .acquire_by(signal, |signal, new| answer(&mut system, signal, new))
+        .unwrap();
+    for _ in 0..3 {
+        dispositions
+            .release_by(signal, |signal, new| answer(&mut system, signal, new))
+            .unwrap();
+    }
+    assert_eq!(system.handler, BEFORE, "what was taken away last");
 }

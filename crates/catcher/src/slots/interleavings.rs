@@ -66,7 +66,7 @@ fn take_all(claim: &Claim<'_, Witness>, runs: u64) -> Vec<(u64, u64)> {
     let mut seen = 0;
     let mut heard = 0;
     while seen < runs {
-        let rung = claim._bell.rung.load(Ordering::Acquire);
+        let rung = claim.bell.rung.load(Ordering::Acquire);
         if rung == heard {
             thread::yield_now();
             continue;
@@ -97,7 +97,7 @@ fn a_handler_that_comes_with_the_claim_rings_its_bell_or_none() {
         let claim = Claim::new(&slot, Witness::new()).expect("nobody else has it");
         claim.watch(Signal::INT);
         join(threads);
-        let rung = claim._bell.rung.load(Ordering::Relaxed);
+        let rung = claim.bell.rung.load(Ordering::Relaxed);
         assert_eq!(
             take_all(&claim, rung.try_into().expect("1 at most")).len(),
             rung
@@ -167,6 +167,24 @@ fn nothing_of_a_claim_is_used_when_it_is_gone() {
         claim.take(|_, _, _| panic!("nothing came since"));
         slot.record(Signal::INT, [2; 3]);
         assert_eq!(take_all(&claim, 1), [(1, 2)]);
+    });
+}
+
+/// The bell before goes while handlers come.
+#[test]
+fn a_bell_that_was_replaced_is_not_rung_any_more() {
+    loom::model(|| {
+        let slot = slot();
+        let mut claim = Claim::new(&slot, Witness::new()).expect("nobody else has it");
+        claim.watch(Signal::INT);
+        let threads = [handling(&slot, [1, 2])];
+        claim.replace_bell(Witness::new());
+        join(threads);
+        let mut taken = 0;
+        claim.take(|_, runs, _| taken += runs);
+        assert_eq!(taken, 2);
+        slot.record(Signal::INT, [3; 3]);
+        assert!((1..=3).contains(&claim.bell.rung.load(Ordering::Relaxed)));
     });
 }
 

@@ -110,6 +110,24 @@ fn what_somebody_else_has_set_meanwhile_stays() {
     );
 }
 
+/// As by a program that ignores the signal for a while, with another loop beside it.
+#[test]
+fn who_watches_next_gets_the_signal_though_somebody_has_taken_the_handler_away() {
+    in_own_process(
+        "dispositions::who_watches_next_gets_the_signal_though_somebody_has_taken_the_handler_away",
+        || {
+            let (first, _waker) = watching(&[Signal::USR1]);
+            set_disposition(Signal::USR1, libc::SIG_IGN, 0);
+            let (second, _waker) = watching(&[Signal::USR1]);
+            raise(Signal::USR1);
+            assert_eq!(taken(&second), [(Signal::USR1, 1)]);
+            assert_eq!(taken(&first), [(Signal::USR1, 1)]);
+            drop((first, second));
+            assert_eq!(disposition(Signal::USR1).sa_sigaction, libc::SIG_IGN);
+        },
+    );
+}
+
 #[test]
 fn a_signal_of_the_c_library_is_refused_and_nothing_changes() {
     in_own_process(

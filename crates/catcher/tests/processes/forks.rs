@@ -1,9 +1,10 @@
 //! A child is told apart from its parent, and does nothing to it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use evloop_catcher::{ForkStamp, Signal};
+use evloop_catcher::{ForkStamp, Signal, Waker};
 
 use crate::child::{By, in_child, kill_myself};
 use crate::process::in_own_process;
@@ -11,7 +12,8 @@ use crate::senders::raise;
 use crate::signals::disposition;
 use crate::{IsOver, is_written, taken, watching};
 
-fn a_signal_of_a_child_wakes_nobody_in_the_parent(by: By) {
+/// `counted`: in the child, with one that its parent has not taken.
+fn a_signal_of_a_child_wakes_nobody_in_the_parent(by: By, counted: u64) {
     let (catcher, waker) = watching(&[Signal::USR1]);
     raise(Signal::USR1);
     waker.awake();
@@ -20,7 +22,7 @@ fn a_signal_of_a_child_wakes_nobody_in_the_parent(by: By) {
         kill_myself(Signal::USR1);
         assert_eq!(
             taken(&catcher),
-            [(Signal::USR1, 2)],
+            [(Signal::USR1, counted)],
             "it is counted all the same"
         );
         assert!(!waker.awake());
@@ -37,7 +39,7 @@ fn a_signal_of_a_forked_child_wakes_nobody_in_the_parent() {
     in_own_process(
         "forks::a_signal_of_a_forked_child_wakes_nobody_in_the_parent",
         || {
-            a_signal_of_a_child_wakes_nobody_in_the_parent(By::Fork);
+            a_signal_of_a_child_wakes_nobody_in_the_parent(By::Fork, 1);
         },
     );
 }
@@ -46,7 +48,7 @@ fn a_signal_of_a_forked_child_wakes_nobody_in_the_parent() {
 fn a_signal_of_a_child_that_fork_knows_nothing_of_wakes_nobody_in_the_parent() {
     let test = "forks::a_signal_of_a_child_that_fork_knows_nothing_of_wakes_nobody_in_the_parent";
     in_own_process(test, || {
-        a_signal_of_a_child_wakes_nobody_in_the_parent(By::SystemCall);
+        a_signal_of_a_child_wakes_nobody_in_the_parent(By::SystemCall, 2);
     });
 }
 
@@ -81,6 +83,27 @@ fn a_child_has_catchers_of_its_own() {
             assert!(is_written(&waker) && waker.awake());
             assert_eq!(taken(&catcher), [(Signal::USR1, 1)]);
             assert_eq!(taken(&inherited), [(Signal::USR1, 1)]);
+        });
+        assert!(!is_written(&theirs));
+    });
+}
+
+#[test]
+fn a_catcher_that_is_renewed_in_a_child_wakes_the_childs_loop() {
+    let test = "forks::a_catcher_that_is_renewed_in_a_child_wakes_the_childs_loop";
+    in_own_process(test, || {
+        let (catcher, theirs) = watching(&[Signal::USR1]);
+        assert!(theirs.sleep());
+        let mut inherited = Some(catcher);
+        in_child(By::Fork, || {
+            let mut catcher = inherited.take().unwrap();
+            raise(Signal::USR1);
+            let waker = Arc::new(Waker::new().unwrap());
+            catcher.renew(Arc::clone(&waker));
+            assert!(waker.sleep());
+            raise(Signal::USR1);
+            assert!(is_written(&waker) && waker.awake());
+            assert_eq!(taken(&catcher), [(Signal::USR1, 2)]);
         });
         assert!(!is_written(&theirs));
     });

@@ -32,7 +32,7 @@ fn an_answer_is_had_once_however_it_is_asked_for() {
         let (answer, reply) = Answer::new();
         let thread = answering(answer, Some(7));
         match reply.poll() {
-            Ok(Some(7)) => assert_eq!(reply.wait(), Err(LoopGone)),
+            Ok(Some(7)) => assert_eq!(reply.wait(), Err(NoAnswer)),
             Ok(None) => assert_eq!(reply.wait(), Ok(7)),
             other => panic!("{other:?}"),
         }
