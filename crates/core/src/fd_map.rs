@@ -354,28 +354,25 @@ impl FdMap {
         self.record(events, fd, Interest::empty(), trigger);
     }
 
-    /// The kernel refused a change, and holds nothing for this registration any more.
+    /// The kernel refused a change, and holds nothing for this registration any more. The file descriptor, whose
+    /// events are to hear of it.
     ///
-    /// Where something was asked since it was told that change, by another thread, all that is wanted now is
-    /// recorded anew: the number may be another file's by now, and that one was not refused. The file descriptor
-    /// otherwise, for its events to hear of the refusal.
+    /// `None` where something was asked since the kernel was told, by another thread: the number may be another
+    /// file's by now, and that one was not refused. All that is wanted now is then asked for by the change that
+    /// waits, which the backend turns into an add. Until then it counts as held.
     pub(crate) fn refused<T>(&mut self, events: &Slab<T>, token: Token) -> Option<RawFd> {
         let entry = self.entries.get(token.slot as usize)?;
         if entry.generation != token.generation || entry.held.is_empty() {
             return None;
         }
         let fd = fd(token.slot);
-        let is_changed = entry.state.contains(FdState::CHANGED);
-        let (wanted, trigger) = (entry.wanted(events), entry.trigger());
-        self.hold(fd, Interest::empty());
-        self.drop_change(fd);
-        if !is_changed {
-            return Some(fd);
-        }
-        if !wanted.is_empty() {
+        if entry.state.contains(FdState::CHANGED) {
+            let (wanted, trigger) = (entry.wanted(events), entry.trigger());
             self.record(events, fd, wanted, trigger);
+            return None;
         }
-        None
+        self.hold(fd, Interest::empty());
+        Some(fd)
     }
 
     /// Whether the kernel holds interest in `fd` though no event wants any.

@@ -1,6 +1,6 @@
 //! What the kernel is told of changes of interest, and what it is not.
 
-use evloop_changelist::{EpollOp, Interest, Op, Ready, Trigger};
+use evloop_changelist::{EpollOp, Interest, Op, Ready, Token, Trigger};
 use evloop_core::{EventId, Kind, Mode, NoSuchEvent, Ownership, Spec, Step};
 
 use super::{FIRST, Loop, READ, added, granted, modify, persistent, refused, steps, told};
@@ -218,32 +218,88 @@ fn what_is_wanted_since_a_change_was_told_outlives_its_refusal() {
         trigger: Trigger::Level,
         ownership: Ownership::Borrowed,
     };
-    let keeper = persistent(Kind::Plain);
-    for is_followed in [true, false] {
+    let deleted = Some(EpollOp {
+        op: Op::Delete,
+        interest: Interest::READ,
+    });
+    type After = fn(&mut Loop, EventId);
+    let cases: [(After, _); 4] = [
+        (|_, _| {}, modify(Interest::READ)),
+        (
+            |core, _| {
+                let kind = Kind::Io {
+                    fd: 4,
+                    interest: Interest::WRITE,
+                    trigger: Trigger::Level,
+                    ownership: Ownership::Borrowed,
+                };
+                added_without_the_kernel(core, kind);
+            },
+            modify(Interest::READ | Interest::WRITE),
+        ),
+        (
+            |core, new| assert_eq!(core.retire(new).unwrap().release, None),
+            deleted,
+        ),
+        // What is changed may be nothing but one event less.
+        (
+            |core, new| {
+                added_without_the_kernel(core, core.info(new).unwrap().kind);
+                assert_eq!(core.retire(new).unwrap().release, None);
+            },
+            modify(Interest::READ),
+        ),
+    ];
+    for (after, op) in cases {
         let mut core = Loop::new();
-        added(&mut core, keeper);
+        added(&mut core, persistent(Kind::Plain));
         let old = added(&mut core, persistent(kind));
         core.begin(Mode::StayOnEmpty).unwrap();
         assert_eq!(core.step(|| 0), Step::Wait(None));
         core.told();
-        if is_followed {
-            added_without_the_kernel(&mut core, kind);
-        }
+        let new = added_without_the_kernel(&mut core, kind);
         assert_eq!(core.retire(old).unwrap().release, None);
         core.waited();
         core.refuse(FIRST, 9);
         core.check_invariants();
-        assert_eq!(core.held().count(), 0);
+        after(&mut core, new);
+        core.check_invariants();
         // Nobody runs with an error that is not its own.
         assert!(matches!(core.step(|| 0), Step::Wait(_)));
         let ops: Vec<_> = core.changes().iter().map(|told| told.change.op()).collect();
-        let add = EpollOp {
-            op: Op::Add,
-            interest: Interest::READ,
-        };
-        assert_eq!(ops, Vec::from_iter(is_followed.then_some(Some(add))));
+        assert_eq!(ops, [op]);
         core.abort();
     }
+}
+
+/// There are two, and one of them goes while the kernel refuses both.
+#[test]
+fn what_is_refused_while_another_goes_is_asked_for_again() {
+    let mut core = Loop::new();
+    let kind = Kind::Io {
+        fd: 4,
+        interest: Interest::READ,
+        trigger: Trigger::Level,
+        ownership: Ownership::Borrowed,
+    };
+    let [one, _other] = [(); 2].map(|()| added(&mut core, persistent(kind)));
+    core.begin(Mode::StayOnEmpty).unwrap();
+    assert!(matches!(core.step(|| 0), Step::Wait(None)));
+    core.told();
+    assert_eq!(core.retire(one).unwrap().release, None);
+    core.waited();
+    let generation = core.held().next().unwrap().3.generation;
+    core.refuse(
+        Token {
+            slot: 4,
+            generation,
+        },
+        9,
+    );
+    assert!(matches!(core.step(|| 0), Step::Wait(_)));
+    let ops: Vec<_> = core.changes().iter().map(|told| told.change.op()).collect();
+    assert_eq!(ops, [modify(Interest::READ)]);
+    core.abort();
 }
 
 #[test]
