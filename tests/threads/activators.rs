@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use evloop::{Activator, Mode, NoSuchEvent, Outcome, Ready, Remote};
+use evloop::{Activator, EventId, Mode, NoSuchEvent, Outcome, Priority, Ready, Remote};
 
 use super::beside::run_beside;
 use super::wakeups::writes;
-use crate::support::clock::DAY;
+use crate::support::clock::{DAY, ms};
 use crate::support::process::in_own_process;
 use crate::support::setting::{NO_EDGES, has_edges, make, skipped};
 use crate::support::status::until_it_blocks;
-use crate::support::trace::{NOBODY, Trace, look, new_loop, run_out, timer, user, wait};
+use crate::support::trace::{Loop, NOBODY, Trace, look, new_loop, run_out, timer, user, wait};
 
 #[test]
 fn activator_can_be_cloned_and_sent_and_shared() {
@@ -235,6 +235,41 @@ fn activation_and_deletion_by_one_thread_are_no_callback() {
         }
         remote.exit().unwrap();
     });
+}
+
+/// What keeps the event active is that somebody activated it, and not that its old timeout has expired.
+#[test]
+fn activation_outlives_that_the_timeout_begins_anew() {
+    type Change = fn(&mut Loop, EventId);
+    let changes: [Change; 3] = [
+        |events, id| events.set_timeout(id, Some(DAY)).unwrap(),
+        |events, id| events.set_timeout(id, None).unwrap(),
+        |events, id| events.add(id).unwrap(),
+    ];
+    let activations: [Change; 3] = [
+        |events, id| {
+            let activator = events.activator(id, Ready::empty()).unwrap();
+            activator.activate().unwrap();
+        },
+        |events, id| events.activate(id, Ready::empty()).unwrap(),
+        |events, id| events.activate_later(id, Ready::empty()).unwrap(),
+    ];
+    for change in changes {
+        for activate in activations {
+            let mut events = new_loop();
+            let event = events.user().keep().timeout(ms(0));
+            let id = event.add(user("event")).unwrap();
+            let first = events.timer(ms(0)).priority(Priority::MOST_URGENT);
+            first
+                .add(move |cx| {
+                    cx.events.set_timeout(id, Some(DAY)).unwrap();
+                    change(cx.events, id);
+                })
+                .unwrap();
+            activate(&mut events, id);
+            assert_eq!([look(&mut events), look(&mut events)].concat(), ["event"]);
+        }
+    }
 }
 
 #[test]

@@ -20,7 +20,8 @@ impl<T> Core<T> {
     ///
     /// `event_active`.
     pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), NoSuchEvent> {
-        self.events.get(id).ok_or(NoSuchEvent)?;
+        let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
+        event.note_called(ready);
         self.make_active(id.slot, ready);
         Ok(())
     }
@@ -37,6 +38,7 @@ impl<T> Core<T> {
     /// `event_active_later_`, which is internal there.
     pub fn activate_later(&mut self, id: EventId, ready: Ready) -> Result<(), NoSuchEvent> {
         let event = self.events.get_mut(id).ok_or(NoSuchEvent)?;
+        event.note_called(ready);
         event.ready |= ready;
         if !event.state.intersects(State::QUEUED) {
             self.active.push_later(&mut self.events, id.slot);

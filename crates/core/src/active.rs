@@ -292,7 +292,7 @@ impl ActiveQueues {
             self.vacate(priority);
         }
         let event = &mut events[slot];
-        event.state.remove(State::ACTIVE);
+        event.state.remove(State::ACTIVE.union(State::CALLED));
         (slot, event)
     }
 

@@ -149,6 +149,8 @@ bitflags! {
         const NEWS = 1024;
         /// Its timeout runs: the timer of its slot is armed.
         const TIMED = 4096;
+        /// It was activated by hand with nothing to be told: it is active also where its readiness is empty.
+        const CALLED = 8192;
     }
 }
 
@@ -315,10 +317,17 @@ impl<T> Event<T> {
         }
     }
 
+    /// It is activated by hand, and is to be told this.
+    pub(crate) fn note_called(&mut self, ready: Ready) {
+        if ready.is_empty() {
+            self.state.insert(State::CALLED);
+        }
+    }
+
     /// Forgets for what it is active.
     pub(crate) fn forget_news(&mut self) {
         self.ready = Ready::empty();
-        self.state.remove(State::NEWS);
+        self.state.remove(State::NEWS.union(State::CALLED));
         self.set_count(0);
         self.take_errno();
     }

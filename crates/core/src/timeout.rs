@@ -134,7 +134,7 @@ impl<T> Core<T> {
     fn forget_expiry(&mut self, slot: u32) {
         let event = &mut self.events[slot];
         event.ready.remove(Ready::TIMEOUT);
-        if event.ready.is_empty() {
+        if event.ready.is_empty() && !event.state.contains(State::CALLED) {
             self.active.unlink(&mut self.events, slot);
         }
     }

@@ -281,7 +281,10 @@ impl Script {
 }
 
 fn any_ready() -> impl Strategy<Value = Ready> {
-    (0..32_u8).prop_map(Ready::from_bits_truncate)
+    prop_oneof![
+        7 => (0..32_u8).prop_map(Ready::from_bits_truncate),
+        1 => Just(Ready::empty()),
+    ]
 }
 
 fn any_interest() -> impl Strategy<Value = Interest> {

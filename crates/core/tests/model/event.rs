@@ -17,6 +17,8 @@ pub(super) struct Event {
     pub(super) active: Option<u64>,
     pub(super) later: Option<u64>,
     pub(super) ready: Ready,
+    /// It was activated by hand, with nothing to be told.
+    pub(super) is_called: bool,
     pub(super) count: u64,
     /// Its deadline, and when that was set.
     pub(super) deadline: Option<(u64, u64)>,
@@ -32,6 +34,7 @@ impl Event {
             active: None,
             later: None,
             ready: Ready::empty(),
+            is_called: false,
             count: 0,
             deadline: None,
         }
@@ -71,7 +74,7 @@ impl Event {
     fn forget_expiry(&mut self) {
         if self.ready.contains(Ready::TIMEOUT) {
             self.ready.remove(Ready::TIMEOUT);
-            if self.ready.is_empty() {
+            if self.ready.is_empty() && !self.is_called {
                 self.active = None;
                 self.later = None;
             }

@@ -67,11 +67,13 @@ impl Naive {
             }
             Op::Activate(n, ready) => {
                 if let Some(event) = self.event(n) {
+                    event.is_called |= ready.is_empty();
                     event.activate(ready, tick);
                 }
             }
             Op::ActivateLater(n, ready) => {
                 if let Some(event) = self.event(n) {
+                    event.is_called |= ready.is_empty();
                     event.ready |= ready;
                     if event.active.is_none() {
                         event.later.get_or_insert(tick);
@@ -385,6 +387,7 @@ impl Naive {
         let mut count = event.count;
         event.active = None;
         event.ready = Ready::empty();
+        event.is_called = false;
         event.count = 0;
         if event.spec.each && count > 1 {
             // As if the others came one by one, beginning now.
