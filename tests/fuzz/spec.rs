@@ -31,8 +31,8 @@ pub(crate) struct Expected {
     is_kept: bool,
     is_alive: bool,
     is_pending: bool,
-    /// Active by hand, and not called since.
-    by_hand: Ready,
+    /// Activated by hand, and not called since: what it is to be told.
+    by_hand: Option<Ready>,
     /// How often what its callback owns was dropped.
     drops: Rc<Cell<u32>>,
 }
@@ -72,7 +72,7 @@ impl Spec {
             is_kept,
             is_alive: true,
             is_pending: true,
-            by_hand: Ready::empty(),
+            by_hand: None,
             drops,
         });
     }
@@ -99,13 +99,13 @@ impl Spec {
     }
 
     pub(crate) fn activated(&mut self, n: usize, ready: Ready) {
-        self.events[n].by_hand |= ready;
+        *self.events[n].by_hand.get_or_insert_default() |= ready;
     }
 
     pub(crate) fn deleted(&mut self, n: usize) {
         let event = &mut self.events[n];
         event.is_pending = false;
-        event.by_hand = Ready::empty();
+        event.by_hand = None;
     }
 
     pub(crate) fn removed(&mut self, n: usize) {
@@ -118,18 +118,15 @@ impl Spec {
         assert_eq!(self.running.replace(n), None, "callbacks run one by one");
         let event = &mut self.events[n];
         assert!(event.is_alive, "the callback of event {n}, which was freed");
-        let may_run = event.is_pending || !event.by_hand.is_empty();
+        let may_run = event.is_pending || event.by_hand.is_some();
         assert!(may_run, "event {n} runs, and is not even pending");
-        let told = event.asks | event.asked | event.by_hand | Ready::ALWAYS;
+        let by_hand = event.by_hand.take().unwrap_or_default();
+        let told = event.asks | event.asked | by_hand | Ready::ALWAYS;
         assert!(
             told.contains(ready),
             "event {n} is told {ready:?} of {told:?}"
         );
-        assert!(
-            ready.contains(event.by_hand),
-            "event {n} is told {ready:?} only"
-        );
-        event.by_hand = Ready::empty();
+        assert!(ready.contains(by_hand), "event {n} is told {ready:?} only");
         event.asked = Ready::empty();
         event.is_pending &= event.is_persistent;
     }
@@ -139,7 +136,7 @@ impl Spec {
         self.running = None;
         let event = &mut self.events[n];
         let lives_on = event.is_persistent || event.is_kept || event.is_pending;
-        event.is_alive &= lives_on || !event.by_hand.is_empty();
+        event.is_alive &= lives_on || event.by_hand.is_some();
     }
 
     /// Panics unless the loop says of every event what is expected.
@@ -149,6 +146,9 @@ impl Spec {
             assert_eq!(info.is_some(), expected.is_alive, "event {n} is there");
             let is_pending = info.as_ref().is_some_and(|info| info.pending);
             assert_eq!(is_pending, expected.is_pending, "event {n} is pending");
+            let is_active = info.is_some_and(|info| info.active.is_some());
+            let is_lost = expected.by_hand.is_some() && !is_active;
+            assert!(!is_lost, "event {n} was activated, and is not active");
             let drops = u32::from(!expected.is_alive && self.running != Some(n));
             assert_eq!(expected.drops.get(), drops, "drops of what event {n} owns");
         }

@@ -270,11 +270,8 @@ impl<O: Outside> Program<O> {
     }
 
     pub(crate) fn activate(&mut self, events: &mut Loop<O>, n: usize) {
-        let ready = if self.bytes.flag() {
-            Ready::READ
-        } else {
-            Ready::WRITE
-        };
+        let ready = [Ready::READ, Ready::WRITE, Ready::empty()];
+        let ready = ready[usize::from(self.bytes.byte() % 3)];
         let id = self.spec.events[n].id;
         let activated = match self.bytes.flag() {
             true => events.activate(id, ready),
