@@ -45,19 +45,19 @@ impl EventId {
     )]
     pub const fn from_bits(bits: u64) -> Option<Self> {
         match NonZeroU32::new((bits >> 32) as u32) {
-            None | Some(RETIRED) => None,
-            Some(generation) => Some(Self {
+            Some(generation) if is_used(generation) => Some(Self {
                 slot: bits as u32,
                 generation,
             }),
+            _ => None,
         }
     }
 }
 
 /// Events named by [`EventId`]. `O(1)` each; a freed slot is used again before a new one is made.
 ///
-/// A free slot holds what is left of its last event, under a generation that no handle has yet, or
-/// never will have. So a handle is good if its generation is that of the slot.
+/// A slot's generation goes up when it is used and when it is freed: odd while it is used, and even while it is
+/// free and holds what is left of its last event. A handle has an odd one, and is good if the slot has the same.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     events: Vec<Event<T>>,
@@ -66,8 +66,13 @@ pub(crate) struct Slab<T> {
     len: usize,
 }
 
-/// The generation of a slot that has had all others.
-const RETIRED: NonZeroU32 = NonZeroU32::MAX;
+/// The generation of a slot that has had all others: even, as it stays free.
+const RETIRED: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).unwrap();
+
+/// Whether a slot with this generation has an event.
+const fn is_used(generation: NonZeroU32) -> bool {
+    generation.get() % 2 == 1 && generation.get() < RETIRED.get()
+}
 
 /// No slot. A slab never grows that far.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -103,7 +108,8 @@ impl<T> Slab<T> {
         let slot = self.free;
         let event = &mut self.events[slot as usize];
         self.free = event.next;
-        let generation = event.generation;
+        // It was not the last one.
+        let generation = event.generation.saturating_add(1);
         *event = Event::new(generation, spec, payload);
         EventId { slot, generation }
     }
@@ -166,6 +172,11 @@ impl<T> Slab<T> {
     /// once.
     pub(crate) fn verify(&self) -> Result<(), String> {
         let used = self.iter().count();
+        let agrees =
+            |event: &Event<T>| is_used(event.generation) != event.state.contains(State::FREE);
+        ensure(self.events.iter().all(agrees), || {
+            "a slot is free by its state, and used by its generation, or the other way round".into()
+        })?;
         ensure(used == self.len, || {
             format!("{used} events live, {} are counted", self.len)
         })?;
@@ -246,7 +257,7 @@ mod tests {
 
     #[test]
     fn slot_with_its_last_generation_is_retired() {
-        const LAST: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).unwrap();
+        const LAST: NonZeroU32 = NonZeroU32::new(u32::MAX - 2).unwrap();
         let mut slab = Slab::new();
         let first = insert(&mut slab, 1);
         slab.events[0].generation = LAST;
@@ -266,13 +277,31 @@ mod tests {
         let mut slab = Slab::new();
         let id = insert(&mut slab, ());
         assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
-        assert_eq!(EventId::from_bits(7), None);
-        assert_eq!(EventId::from_bits(u64::MAX), None);
+        for nobodys in [7, 2 << 32, (u64::MAX - 1) << 32, u64::MAX] {
+            assert_eq!(EventId::from_bits(nobodys), None);
+        }
+    }
+
+    /// In a loop beside it an event has this slot, and in this one none.
+    #[test]
+    fn handle_of_another_loop_names_no_free_slot() {
+        let [mut here, mut there] = [(); 2].map(|()| {
+            let mut slab = Slab::new();
+            let first = insert(&mut slab, 'a');
+            assert_eq!(slab.remove(first), Some('a'));
+            slab
+        });
+        let theirs = insert(&mut there, 'b');
+        assert!(here.get(theirs).is_none() && here.get_mut(theirs).is_none());
+        assert_eq!(here.remove(theirs), None);
+        assert_eq!(here.verify(), Ok(()));
+        assert_ne!(insert(&mut here, 'c'), insert(&mut here, 'd'));
     }
 
     #[test]
     fn broken_free_list_and_wrong_count_are_found() {
-        let faults: [fn(&mut Slab<char>); 5] = [
+        let faults: [fn(&mut Slab<char>); 6] = [
+            |slab| slab.events[0].generation = NonZeroU32::MIN.saturating_add(1),
             |slab| slab.len = 2,
             |slab| slab.free = 0,
             |slab| slab.free = 9,
