@@ -199,7 +199,7 @@ pub struct Core<T> {
     now_ns: u64,
     /// The time was set in this turn.
     now_is_of_turn: bool,
-    /// Neither a wait nor a callback came since the time was set.
+    /// Neither a wait nor a callback came since the time was asked for.
     now_is_fresh: bool,
     /// When the last wait began, as far as that is known.
     wait_began_ns: Option<u64>,

@@ -15,22 +15,21 @@ use crate::step::Phase;
 
 impl<T> Core<T> {
     /// Says what time it is, where the front has read its clock for a reason of its own: then the
-    /// callbacks of this turn agree on it, and [`Core::step`] need not ask. Nanoseconds since the
+    /// callbacks of this turn agree on it. ([`Core::step`] asks anew, as time passes.) Nanoseconds since the
     /// origin of that clock.
     pub fn set_now(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
         self.now_is_of_turn = true;
-        self.now_is_fresh = true;
     }
 
-    /// The time as it was last set in this turn; `None` if nothing has needed it yet.
+    /// The time as it was last set in this turn; `None` if nothing has needed it yet, and between two runs.
     ///
     /// # Compared with libevent
     ///
     /// `event_base_gettimeofday_cached`.
     #[must_use]
     pub const fn now_ns(&self) -> Option<u64> {
-        if self.now_is_of_turn {
+        if self.now_is_of_turn && !matches!(self.phase, Phase::Idle) {
             Some(self.now_ns)
         } else {
             None

@@ -14,6 +14,7 @@ use crate::error::Reentrant;
 use crate::event::{Priority, State};
 use crate::run::{Mode, Outcome};
 use crate::slab::EventId;
+use crate::timeout::{NEVER, before_never};
 
 /// What the front is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -400,11 +401,11 @@ impl<T> Core<T> {
     #[inline(never)]
     fn time_left(&mut self, now: impl FnMut() -> u64) -> Option<Duration> {
         let now_ns = self.fresh_ns(now);
-        if self.timers.peek_due(now_ns).is_some() {
+        if self.timers.peek_due(before_never(now_ns)).is_some() {
             return Some(Duration::ZERO);
         }
         // Nothing is due now, nor before then.
-        let until_ns = self.timers.look_again_ns()?;
+        let until_ns = self.timers.look_again_ns().filter(|ns| *ns != NEVER)?;
         Some(Duration::from_nanos(until_ns - now_ns))
     }
 
@@ -413,6 +414,7 @@ impl<T> Core<T> {
     pub(crate) fn fresh_ns(&mut self, mut now: impl FnMut() -> u64) -> u64 {
         if !self.now_is_fresh {
             self.set_now(now());
+            self.now_is_fresh = true;
         }
         self.now_ns
     }

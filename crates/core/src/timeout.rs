@@ -141,7 +141,8 @@ impl<T> Core<T> {
 
     /// Makes active what is due, in deadline order.
     pub(crate) fn expire(&mut self, now_ns: u64) {
-        while let Some((slot, deadline_ns)) = self.timers.peek_due(now_ns) {
+        let until_ns = before_never(now_ns);
+        while let Some((slot, deadline_ns)) = self.timers.peek_due(until_ns) {
             if let Some(soon) = self.timers.upcoming() {
                 self.events.prefetch(soon);
             }
@@ -182,6 +183,16 @@ const fn last_tick(deadline_ns: u64, interval_ns: u64, now_ns: u64) -> u64 {
         return deadline_ns;
     }
     now_ns - late_ns % interval_ns
+}
+
+/// When a timeout ends that is longer than there is time. It is not due, even then: a persistent one would be due
+/// again and again.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// Now, or a moment before the end of all time.
+#[inline]
+pub(crate) const fn before_never(now_ns: u64) -> u64 {
+    if now_ns == NEVER { NEVER - 1 } else { now_ns }
 }
 
 /// Saturates after 584 years.

@@ -199,7 +199,7 @@ impl<S> EventLoop<S> {
 
     /// The time on the loop's clock, whose origin means nothing: read once in a turn, however often it
     /// is asked for, so that all callbacks of a turn agree on it. [`EventLoop::update_now`] reads
-    /// it anew.
+    /// it anew. Between two runs each call reads it.
     ///
     /// # Compared with libevent
     ///

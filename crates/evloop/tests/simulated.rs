@@ -51,6 +51,36 @@ fn readiness_timers_and_exit_work_in_simulated_time() {
     events.verify().unwrap();
 }
 
+#[test]
+fn time_goes_on_between_runs() {
+    let sim = Sim::new(1);
+    let mut events = built(&sim);
+    for seconds in 0..3 {
+        assert_eq!(events.now(), seconds * SECOND);
+        sim.advance(SECOND);
+        events.run_mode(Mode::NonBlocking, &mut 0).unwrap();
+    }
+    assert_eq!(events.now(), 3 * SECOND);
+}
+
+/// Its second tick would be due again and again, at the end of all time.
+#[test]
+fn persistent_timeout_that_is_as_long_as_time_ends_once() {
+    let sim = Sim::new(1);
+    let mut events = built(&sim);
+    let most = Duration::from_nanos(u64::MAX);
+    let timer = events.timer(Duration::MAX).persist();
+    timer.add(|cx| *cx.state += 1).unwrap();
+    events.exit_after(most - Duration::from_nanos(1));
+    let mut ticks = 0;
+    assert_eq!(events.run(&mut ticks).unwrap(), Outcome::Exit);
+    sim.advance(SECOND);
+    for _ in 0..3 {
+        events.run_mode(Mode::NonBlocking, &mut ticks).unwrap();
+    }
+    assert_eq!((ticks, events.now()), (1, most));
+}
+
 /// What was there already may well be followed by more, so a look comes before the next wait; what has been
 /// slept for is not.
 #[test]
