@@ -310,7 +310,9 @@ impl Deadlines {
         let key = self.draw(deadline_ns);
         let is_placed = self.enter(index);
         self.timers[index as usize] = Timer::new(key);
-        let Link { prev, next, .. } = self.lanes.insert(lane, &self.timers, index);
+        // A timer that belongs far ahead in the lane stays out of it, with a place of its own in the heap.
+        let link = self.lanes.insert(lane, &self.timers, index);
+        let Link { prev, next, .. } = link.unwrap_or(Link::NONE);
         if prev == NONE && next == NONE {
             self.place(index, key, is_placed);
             return;

@@ -88,7 +88,7 @@ const _: () = assert!(size_of::<Link>() == 12);
 
 impl Link {
     /// In no lane.
-    const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         prev: NONE,
         next: NONE,
         lane: None,
@@ -101,6 +101,9 @@ struct Lane {
     head: u32,
     tail: u32,
 }
+
+/// Past so many timers from the tail on a place in a lane is looked for.
+const FEW: usize = 8;
 
 /// All lanes, which stay for as long as the timers do.
 pub(crate) struct Lanes {
@@ -151,18 +154,22 @@ impl Lanes {
     }
 
     /// Puts in a timer with the latest sequence number, behind all that are not due after it; between
-    /// whom it is then.
+    /// whom it is then. `None` where it would have to be put before more than [`FEW`]: it is in no lane.
     ///
     /// The search starts at the tail, and ends there unless the caller's time has gone back.
-    pub(crate) fn insert(&mut self, lane: LaneId, timers: &[Timer], index: u32) -> Link {
+    pub(crate) fn insert(&mut self, lane: LaneId, timers: &[Timer], index: u32) -> Option<Link> {
         if self.links.len() <= index as usize {
             self.links.resize(index as usize + 1, Link::NONE);
         }
         let key = timers[index as usize].key();
         let Lane { head, tail, .. } = self.lanes[lane.index()];
-        let mut prev = tail;
+        let (mut prev, mut passed) = (tail, 0);
         while prev != NONE && timers[prev as usize].key() > key {
+            if passed == FEW {
+                return None;
+            }
             prev = self.links[prev as usize].prev;
+            passed += 1;
         }
         let next = if prev == NONE {
             head
@@ -173,7 +180,7 @@ impl Lanes {
         self.join(lane, index, next);
         let link = &mut self.links[index as usize];
         link.lane = Some(lane);
-        *link
+        Some(*link)
     }
 
     /// Takes a timer out of its lane; between whom it was.

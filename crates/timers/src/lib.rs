@@ -68,7 +68,7 @@
 //! | operation | time | allocates |
 //! |---|---|---|
 //! | [`Timers::insert`] | `O(log n)` | when the table of timers or the heap is full |
-//! | [`Timers::insert_in_lane`] | `O(1)`; `O(log n)` into an empty lane | the same |
+//! | [`Timers::insert_in_lane`] | `O(1)`; `O(log n)` into an empty lane, or with an earlier time than many there | the same |
 //! | [`Timers::remove`] | `O(1)` on average | no |
 //! | [`Timers::rearm`], later | `O(1)` | no |
 //! | [`Timers::rearm`], earlier | `O(log n)` | no |

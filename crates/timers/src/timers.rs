@@ -248,10 +248,9 @@ impl<T> Timers<T> {
     ///
     /// The deadline saturates at [`u64::MAX`].
     ///
-    /// Costs `O(1)` while `now_ns` does not go back, and `O(log n)` if the lane was empty. A timer whose
-    /// `now_ns` lies before that of others in the lane is put where it belongs by a search from the
-    /// tail: `O(k)` for `k` such others. Allocates only when the table of timers or the heap is
-    /// full.
+    /// Costs `O(1)` while `now_ns` does not go back, and `O(log n)` if the lane was empty. `O(log n)` too for a
+    /// timer whose `now_ns` lies before that of many others in the lane: it stays outside, in the heap.
+    /// Allocates only when the table of timers or the heap is full.
     ///
     /// # Panics
     ///
@@ -270,7 +269,7 @@ impl<T> Timers<T> {
     /// or in none. The deadline saturates at [`u64::MAX`].
     ///
     /// Costs the same as [`Timers::insert_in_lane`], and `O(log n)` if the timer was in no lane or alone
-    /// in another. Allocates nothing, unless it moves to an empty lane and the heap is full.
+    /// in another. Allocates nothing, unless it comes into the heap and that is full.
     ///
     /// # Panics
     ///

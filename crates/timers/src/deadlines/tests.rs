@@ -210,6 +210,35 @@ fn a_lane_leaves_nothing_behind_that_comes_first() {
     assert_eq!(drain(&mut timers), [(3, 100), (0, 100), (2, 100)]);
 }
 
+/// As one that was heard of in the turn's time, where a callback has started others since.
+#[test]
+fn a_timer_that_belongs_far_ahead_in_its_lane_stays_outside() {
+    let mut timers = Deadlines::new();
+    let lane = timers.lane(Duration::from_nanos(100));
+    for index in 0..20 {
+        timers.set_in_lane(index, lane, 50);
+    }
+    for index in 20..30 {
+        timers.set_in_lane(index, lane, u64::from(index) - 20);
+    }
+    assert_eq!(timers.heap.len(), 1 + 10);
+    // A few are passed on the way to its place.
+    timers.set_in_lane(0, lane, 60);
+    timers.set_in_lane(30, lane, 55);
+    assert_eq!(timers.heap.len(), 1 + 10);
+    // It was outside, and comes in.
+    timers.set_in_lane(20, lane, 61);
+    timers.verify().unwrap();
+    let due: Vec<_> = core::iter::from_fn(|| {
+        let (index, _) = timers.peek_due(u64::MAX)?;
+        timers.remove_due(index)?;
+        Some(index)
+    })
+    .collect();
+    let expected = (21..30).chain(1..20).chain([30, 0, 20]);
+    assert!(due.into_iter().eq(expected));
+}
+
 #[test]
 fn only_the_heads_of_lanes_are_in_the_heap() {
     let mut timers = Deadlines::new();
