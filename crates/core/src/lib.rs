@@ -35,7 +35,7 @@
 //!
 //! - Among active events of one priority: in the order in which they became active.
 //! - Several events of one file descriptor, or of one signal, become active in the order in which
-//!   they were added. One that runs for [each](Spec::each) delivery is active again for the next when
+//!   they were added. (A one-shot that its callback adds again keeps its place.) One that runs for [each](Spec::each) delivery is active again for the next when
 //!   it runs for one.
 //! - Timeouts become active by deadline, and those with equal deadlines in the order in which they
 //!   were started; after the I/O of the same turn.
@@ -53,7 +53,7 @@
 //! | [`verify`](Core::verify) | `O(n)` in all that there is |
 //!
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
-//! will be. An event takes a slot of 64 bytes, which has room for a payload of 16 (more where
+//! will be, unless most of the timeouts go meanwhile: their heap gives room back then. An event takes a slot of 64 bytes, which has room for a payload of 16 (more where
 //! that is larger); a file descriptor 12 bytes, and 4 more in the changelist, for each number up to the
 //! highest.
 //!
@@ -266,7 +266,8 @@ impl<T> Core<T> {
 impl<T> Core<T> {
     /// Makes room for so many events more, each with a file descriptor of its own and a timeout: then to
     /// make and add them allocates nothing (apart from what numbers of file descriptors need that
-    /// are higher), and no table has more room than that.
+    /// are higher, and the timeouts' heap where most of them have gone meanwhile), and no table has more room
+    /// than that.
     pub fn reserve(&mut self, events: usize) {
         self.events.reserve(events);
         self.fds.reserve(events);

@@ -46,7 +46,8 @@ impl<S> EventLoop<S> {
         self.core.activate_later(id, ready)
     }
 
-    /// Makes active, by hand, the pending events of a file descriptor that ask for any of `ready`.
+    /// Makes active, by hand, the pending events of a file descriptor that ask for any of `ready`. Not those for
+    /// which the backend need not wait ([`or_always_ready`](crate::NewEvent::or_always_ready)).
     ///
     /// # Compared with libevent
     ///

@@ -46,8 +46,8 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 /// # Order
 ///
 /// The loop takes activations after the wait of each turn, and between two of its callbacks. Those that it
-/// takes at the same time become active in the order in which their activators were made, behind what the wait
-/// reported and before what was posted.
+/// takes at the same time become active in no particular order, behind what the wait reported and before what was
+/// posted.
 ///
 /// # Examples
 ///

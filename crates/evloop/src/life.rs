@@ -48,7 +48,9 @@ impl<S> EventLoop<S> {
     }
 
     /// Deletes an event: it is neither pending nor active any more, and its callback does not run,
-    /// also not for what has happened already. It is kept, with its source, and can be added again.
+    /// also not for what has happened already. It is kept, with its source, and can be added again. (A one-shot
+    /// that its own callback deletes is over when that returns, unless it was told to
+    /// [keep](crate::NewEvent::keep).)
     ///
     /// Costs `O(1)`, and `O(k)` in the number of events for the same source or signal.
     ///
@@ -86,7 +88,7 @@ impl<S> EventLoop<S> {
     ///
     /// # Errors
     ///
-    /// See [`IntoSourceError`].
+    /// See [`IntoSourceError`]. An event without a source counts as one with a source of type `()`.
     ///
     /// # Compared with libevent
     ///
@@ -113,7 +115,8 @@ impl<S> EventLoop<S> {
         Ok(given_back(record).expect("its callback does not run, so nothing shares it"))
     }
 
-    /// The source of an event; `None` if the event was freed or has no source of this type.
+    /// The source of an event; `None` if the event was freed or has no source of this type. Of one without a
+    /// source that is `()`.
     ///
     /// # Compared with libevent
     ///

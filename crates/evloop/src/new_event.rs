@@ -135,7 +135,8 @@ impl<S, W> NewEvent<'_, S, W> {
         self
     }
 
-    /// Its callback runs with [`Ready::TIMEOUT`] if nothing else happened for this long.
+    /// Its callback runs with [`Ready::TIMEOUT`] if nothing else happened for this long. (To a
+    /// [watcher](EventLoop::prepare) its own runs are nothing: its timeout is a timer beside them.)
     ///
     /// # Compared with libevent
     ///
