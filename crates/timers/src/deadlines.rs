@@ -13,6 +13,7 @@ mod tests;
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::ControlFlow::{self, Break, Continue};
 use core::time::Duration;
 
 use crate::entry::Key;
@@ -230,21 +231,30 @@ impl Deadlines {
     ///
     /// Exact, and at the cost of [`Timers::peek`](crate::Timers::peek).
     pub fn peek(&mut self) -> Option<(u32, u64)> {
-        self.settled(u64::MAX)
+        loop {
+            if let Break(first) = self.settle_first(u64::MAX) {
+                return first;
+            }
+        }
     }
 
     /// The timer that is due first, if it is due by `now_ns`, with its deadline.
     ///
     /// Costs `O(1)`, and `O(log n)` for each timer that was moved later or removed and whose old deadline
-    /// has come up by `now_ns`: what was moved and is not due stays where it is.
+    /// has come up by `now_ns`, unless these are many: what was moved and is not due stays where it is.
     #[inline]
     pub fn peek_due(&mut self, now_ns: u64) -> Option<(u32, u64)> {
-        self.heap.gather(now_ns);
-        let due = self.settled(now_ns);
-        if due.is_none() {
-            self.heap.rest();
+        loop {
+            let (timers, dead) = (&mut self.timers, &mut self.dead);
+            let key = |index| timers[index as usize].settled(dead);
+            self.heap.gather(now_ns, key);
+            if let Break(due) = self.settle_first(now_ns) {
+                if due.is_none() {
+                    self.heap.rest();
+                }
+                return due;
+            }
         }
-        due
     }
 
     /// A timer that comes up some 30 after the first, where [`Deadlines::peek_due`] has found that many are due
@@ -258,26 +268,26 @@ impl Deadlines {
         self.heap.upcoming()
     }
 
-    /// What is due first, if its place in the heap says that it may be due by `until_ns`.
+    /// What is due first, if its place in the heap says that it may be due by `until_ns`; or sets that place
+    /// right, where it is too early.
     #[inline]
-    fn settled(&mut self, until_ns: u64) -> Option<(u32, u64)> {
-        loop {
-            let (key, index) = self.heap.first()?;
-            if key.deadline_ns > until_ns {
-                // No place is later than its timer.
-                return None;
-            }
-            let timer = &self.timers[index as usize];
-            let due = timer.key();
-            if due == key {
-                return Some((index, key.deadline_ns));
-            }
-            if timer.is_armed() {
-                self.heap.put_back_first(index, due);
-            } else {
-                self.settle_dead();
-            }
+    fn settle_first(&mut self, until_ns: u64) -> ControlFlow<Option<(u32, u64)>> {
+        // No place is later than its timer.
+        let first = self.heap.first();
+        let Some((key, index)) = first.filter(|(key, _)| key.deadline_ns <= until_ns) else {
+            return Break(None);
+        };
+        let timer = &self.timers[index as usize];
+        let due = timer.key();
+        if due == key {
+            return Break(Some((index, key.deadline_ns)));
         }
+        if timer.is_armed() {
+            self.heap.put_back_first(index, due);
+        } else {
+            self.settle_dead();
+        }
+        Continue(())
     }
 
     /// When to look again: see [`Timers::look_again_ns`](crate::Timers::look_again_ns), also
@@ -460,15 +470,9 @@ impl Deadlines {
 
     /// Sets the heap right in one go: all that is in it is armed then, and stands under its own key.
     fn sweep(&mut self) {
-        self.heap.rebuild(|index| {
-            let timer = &mut self.timers[index as usize];
-            if timer.is_armed() {
-                return Some(timer.key());
-            }
-            *timer = Timer::NONE;
-            None
-        });
-        self.dead = 0;
+        let Self { timers, dead, .. } = self;
+        self.heap
+            .rebuild(|index| timers[index as usize].settled(dead));
     }
 }
 

@@ -95,10 +95,10 @@ impl Heap {
         self.places[index as usize] != NONE
     }
 
-    /// How many entries are in the run.
+    /// How many entries are in the run, and how many were taken one by one.
     #[cfg(test)]
-    pub(crate) const fn gathered(&self) -> usize {
-        self.run.len()
+    pub(crate) const fn gathered(&self) -> (usize, usize) {
+        (self.run.len(), self.taken)
     }
 
     /// The key under which an index stands in the heap, if it does.
@@ -253,23 +253,32 @@ impl Heap {
     }
 
     /// Where some were taken one by one since the last [`Heap::rest`], and much more seems to be due by `now_ns`,
-    /// takes all of that together. To find out costs a small part of what the taking has cost.
+    /// takes all of that together. To find out costs a small part of what the taking has cost. What is due under
+    /// its [key](Heap::rebuild) only later is put back on the way.
     #[inline]
-    pub(crate) fn gather(&mut self, now_ns: u64) {
+    pub(crate) fn gather(&mut self, now_ns: u64, key: impl FnMut(u32) -> Option<Key>) {
         if self.taken > FEW + self.len / 256 {
-            self.gather_due(now_ns);
+            self.gather_due(now_ns, key);
         }
     }
 
     #[cold]
-    fn gather_due(&mut self, now_ns: u64) {
+    fn gather_due(&mut self, now_ns: u64, mut key: impl FnMut(u32) -> Option<Key>) {
         self.taken = 0;
         if self.run.len() != 0 || !self.is_much_due(now_ns) {
             return;
         }
         let mut end = FIRST;
         for place in FIRST..FIRST + self.len {
-            let entry = self.entry(place);
+            let mut entry = self.entry(place);
+            let index = entry.index();
+            if entry.deadline_ns <= now_ns {
+                let Some(key) = key(index) else {
+                    self.places[index as usize] = NONE;
+                    continue;
+                };
+                entry = Entry::new(key, index);
+            }
             if entry.deadline_ns <= now_ns {
                 self.run.push(entry);
             } else {

@@ -65,6 +65,16 @@ impl Timer {
         self.sequence < GONE
     }
 
+    /// Its key, if it has an entry in the heap; `None` if it has gone, which its entry does as well then.
+    pub(crate) const fn settled(&mut self, dead: &mut usize) -> Option<Key> {
+        if self.is_armed() {
+            return Some(self.key());
+        }
+        *self = Self::NONE;
+        *dead -= 1;
+        None
+    }
+
     #[inline]
     pub(crate) const fn key(&self) -> Key {
         Key {
