@@ -155,8 +155,11 @@ impl Backend for Epoll {
         let used = self
             .resolution
             .wait(&mut self.epoll.as_fd(), &mut self.events, timeout)?;
-        if used > 0 {
-            reports.extend(self.events[..used].iter().map(report));
+        match &self.events[..used] {
+            [] => {}
+            // To extend by one takes 37 instructions more than this.
+            [event] => reports.push(report(event)),
+            events => reports.extend(events.iter().map(report)),
         }
         self.fit(used);
         Ok(())
