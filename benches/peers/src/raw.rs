@@ -1,7 +1,10 @@
 //! The floor: epoll by hand. Nothing can do the same system calls for less.
 
-use std::os::fd::OwnedFd;
+use std::mem;
+use std::os::fd::{IntoRawFd, OwnedFd};
+use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -139,7 +142,7 @@ fn signal(trigger: Trigger) -> Batch {
     let epoll = Epoll::new();
     let pipe = work::ring(1).pop().expect("one");
     epoll.add(&pipe.reader, 0, trigger);
-    signal_hook::low_level::pipe::register(libc::SIGUSR1, pipe.writer).expect("caught");
+    catch(pipe.writer);
     let (send, mut ready) = (work::sender(), Vec::with_capacity(16));
     Box::new(move |ops| {
         timed(|| {
@@ -150,6 +153,34 @@ fn signal(trigger: Trigger) -> Batch {
             }
         }) / ops as f64
     })
+}
+
+/// The pipe of the handler.
+static CAUGHT: AtomicI32 = AtomicI32::new(-1);
+
+/// Has the signal written into a pipe, from here on and for good.
+fn catch(writer: OwnedFd) {
+    CAUGHT.store(writer.into_raw_fd(), Ordering::Relaxed);
+    let handler: extern "C" fn(libc::c_int) = on_signal;
+    // SAFETY: it is numbers, an address and a set of signals, for each of which zeros are a value.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the action is there, and its handler does only what a handler may.
+    let result = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) };
+    assert_eq!(result, 0, "it can be caught");
+}
+
+/// No more than a handler has to do: one write, and the error number is as it was.
+extern "C" fn on_signal(_: libc::c_int) {
+    // SAFETY: it takes nothing, and answers where this thread's error number is for as long as the thread lives.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: it points to the number, which no other thread touches.
+    let before = unsafe { *errno };
+    // SAFETY: the text is a byte long; the pipe was given away for good, so it is open.
+    unsafe { libc::write(CAUGHT.load(Ordering::Relaxed), b"s".as_ptr().cast(), 1) };
+    // SAFETY: as above.
+    unsafe { *errno = before };
 }
 
 struct Eventfd(OwnedFd);
