@@ -1,5 +1,5 @@
 /* libev; a timeout is a timer beside the source. With LIBEV_NOW=1 in the environment it is told the time before a
- * timeout starts: else that counts from the beginning of its turn. */
+ * timeout starts: else that counts from the beginning of its turn. With LIBEV_SIGNALFD=1 it reads signals from a signalfd. */
 #include "runner.h"
 #include <ev.h>
 
@@ -40,7 +40,7 @@ ON_OTHER(on_wake, ev_async, answer())
 
 static void open_loop(void)
 {
-    loop = ev_default_loop(EVFLAG_AUTO);
+    loop = ev_default_loop(getenv("LIBEV_SIGNALFD") ? EVFLAG_SIGNALFD : EVFLAG_AUTO);
     need(loop != NULL, "ev_default_loop");
     is_told_the_time = getenv("LIBEV_NOW") != NULL;
     pipes = calloc(n, sizeof *pipes);

@@ -89,6 +89,14 @@ const C: &[InC] = &[
         works: Some(&["ring-again", "timer-add", "timer-later", "timer-earlier"]),
     },
     InC {
+        name: "libev-signalfd",
+        source: "libev",
+        libraries: LIBEV,
+        package: "libev-dev",
+        env: Some(("LIBEV_SIGNALFD", "1")),
+        works: Some(&["signal"]),
+    },
+    InC {
         name: "libuv",
         source: "libuv",
         libraries: &["-luv"],

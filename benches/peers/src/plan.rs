@@ -155,7 +155,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "signal",
-        "The process sends itself a signal each time that it has seen the one before: evloop, libevent, libev and libuv in its callback. raw: a handler that writes into a pipe. calloop: the signal is blocked, and read from a signalfd.",
+        "The process sends itself a signal each time that it has seen the one before: evloop, libevent, libev and libuv in its callback. raw: a handler that writes into a pipe, and no more. calloop and libev-signalfd block the signal, which changes the mask of the thread, and read it from a signalfd.",
     ),
     (
         "wake",
