@@ -2,7 +2,7 @@
 
 use crate::libevent;
 use crate::step::{Mode, STEPS, Step};
-use crate::task::{TASKS, Task};
+use crate::task::{ANY, TASKS, Task};
 
 /// What the caller asked for.
 #[derive(Debug)]
@@ -28,7 +28,11 @@ pub(crate) enum Command {
 /// A sentence for the caller: the argument that was not understood, or the step that is unknown.
 pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> {
     let args: Vec<String> = args.into_iter().collect();
-    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+    let is_help = |arg: &String| arg == "--help" || arg == "-h";
+    let first = args.first();
+    let has_help =
+        |task: &Task| task.arguments == ANY && first.is_some_and(|name| name == task.name);
+    if args.iter().any(is_help) && !TASKS.iter().any(has_help) {
         return Ok(Command::Help);
     }
     match args.split_first() {
@@ -192,6 +196,8 @@ mod tests {
     fn nothing_and_help_print_the_help() {
         assert!(matches!(parsed(""), Ok(Command::Help)));
         assert!(matches!(parsed("ci --help"), Ok(Command::Help)));
+        assert!(matches!(parsed("soak --help"), Ok(Command::Help)));
+        assert!(matches!(parsed("bench --help"), Ok(Command::Task(..))));
         assert!(STEPS.iter().all(|step| help().contains(step.about)));
         assert!(TASKS.iter().all(|task| help().contains(task.about)));
     }

@@ -18,11 +18,14 @@ pub(crate) struct Task {
     pub(crate) run: fn(&Workspace, &[String]) -> Result<Verdict, Failure>,
 }
 
+/// Any arguments: they are handed on to a program that has a help text of its own.
+pub(crate) const ANY: &str = "[...]";
+
 /// All tasks.
 pub(crate) const TASKS: &[Task] = &[
     Task {
         name: "bench",
-        arguments: "[...]",
+        arguments: ANY,
         about: "evloop beside its peers on the same work: a table, a page, the targets",
         run: bench::run,
     },
@@ -46,7 +49,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "mutants",
-        arguments: "[...]",
+        arguments: ANY,
         about: "the tests against code that is broken on purpose (cargo-mutants)",
         run: mutants::run,
     },

@@ -192,6 +192,8 @@ fn compile(out: &Path, source: &str, to: &str, flags: &[&str]) -> Result<Option<
         .join(format!("{source}.c"));
     let program = std::path::absolute(out.join(to)).map_err(|error| error.to_string())?;
     let mut cc = Command::new("cc");
+    // What it says is looked at.
+    cc.env("LC_ALL", "C");
     cc.args(["-O2", "-Wall", "-pthread", "-o"])
         .args([&program, &code])
         .args(flags);

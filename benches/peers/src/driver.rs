@@ -67,8 +67,9 @@ impl Outcome {
 ///
 /// A contender failed, or a file could not be written.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    fs::create_dir_all(&options.out).map_err(|error| error.to_string())?;
-    let found = contender::find(&options.out)?;
+    let out = &options.out;
+    fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let found = contender::find(out)?;
     if !found.missing.is_empty() {
         let packages = found.missing.join(" ");
         println!("Left out, as not installed: apt-get install {packages}\n");

@@ -42,6 +42,10 @@ fn main() -> ExitCode {
     if args.first().is_some_and(|first| first == "load") {
         return net::load::run(&args[1..]);
     }
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        println!("{}", options::usage());
+        return ExitCode::SUCCESS;
+    }
     let result = options::parse(&args).and_then(|options| driver::run(&options));
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -64,6 +64,17 @@ pub(crate) fn parse(args: &[String]) -> Result<Options, String> {
     Ok(options)
 }
 
+/// What there is to say on the command line, and what can be named there.
+pub(crate) fn usage() -> String {
+    let works: Vec<_> = plan::WORKS.iter().map(|(name, _)| *name).collect();
+    let peers: Vec<_> = contender::names().collect();
+    format!(
+        "{USAGE}\nworks: {}\npeers: {}",
+        works.join(", "),
+        peers.join(", ")
+    )
+}
+
 impl Options {
     /// Whether a work is wanted.
     pub(crate) fn wants(&self, work: &str) -> bool {
