@@ -44,8 +44,8 @@ const IDLE: Duration = Duration::from_secs(60);
 /// One measured batch: so many operations, answered by one number for each of the work's readings.
 pub(crate) type Batch = Box<dyn FnMut(u64) -> Vec<f64>>;
 
-/// What is done when a source is readable; how much of it counts as done.
-pub(crate) trait Payload: AsFd + 'static {
+/// What is done when a source is readable; how much of it counts as done. tokio wants to be able to share it.
+pub(crate) trait Payload: AsFd + Send + Sync + 'static {
     fn run(&self) -> u64;
 }
 

@@ -1,17 +1,16 @@
 //! tokio, on one thread: a task for each pipe, `Notify` for a wakeup, `DelayQueue` for timers.
 
-use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, ready};
 
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
-use tokio::task::{LocalSet, yield_now};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::time::DelayQueue;
 
@@ -45,18 +44,20 @@ fn async_fd(source: OwnedFd) -> AsyncFd<OwnedFd> {
     source.expect("it can be waited for")
 }
 
-/// Counts up to what is wanted, and says so.
+/// Counts up to what is wanted, and says so. One thread does all of it, by loads and stores: the numbers are atomic
+/// because the runtime's own tasks have to be `Send`, and those of a `LocalSet` take longer.
 #[derive(Default)]
 struct Tally {
-    hops: Cell<u64>,
-    wanted: Cell<u64>,
+    hops: AtomicU64,
+    wanted: AtomicU64,
     done: Notify,
 }
 
 impl Tally {
     fn count(&self) {
-        self.hops.set(self.hops.get() + 1);
-        if self.hops.get() == self.wanted.get() {
+        let hops = self.hops.load(Ordering::Relaxed) + 1;
+        self.hops.store(hops, Ordering::Relaxed);
+        if hops == self.wanted.load(Ordering::Relaxed) {
             self.done.notify_one();
         }
     }
@@ -64,27 +65,26 @@ impl Tally {
 
 fn ring(work: &Work) -> Batch {
     let runtime = runtime();
-    let tasks = LocalSet::new();
     let ring = work::ring(work.n);
     work::prime(&ring, work.active);
-    let tally = Rc::new(Tally::default());
+    let tally = Arc::new(Tally::default());
     for link in ring {
         let tally = tally.clone();
         match work.name.as_str() {
-            "ring-timeout" => tasks.spawn_local(refresh(link, tally)),
-            "ring-again" => tasks.spawn_local(again(link, tally)),
-            _ => tasks.spawn_local(plain(link, tally)),
+            "ring-timeout" => runtime.spawn(refresh(link, tally)),
+            "ring-again" => runtime.spawn(again(link, tally)),
+            _ => runtime.spawn(plain(link, tally)),
         };
     }
     Box::new(move |ops| {
-        tally.hops.set(0);
-        tally.wanted.set(ops);
-        let time = timed(|| tasks.block_on(&runtime, tally.done.notified()));
-        time / tally.hops.get() as f64
+        tally.hops.store(0, Ordering::Relaxed);
+        tally.wanted.store(ops, Ordering::Relaxed);
+        let time = timed(|| runtime.block_on(tally.done.notified()));
+        time / tally.hops.load(Ordering::Relaxed) as f64
     })
 }
 
-async fn plain(link: Link, tally: Rc<Tally>) {
+async fn plain(link: Link, tally: Arc<Tally>) {
     let reader = async_fd(link.reader);
     loop {
         let mut guard = reader.readable().await.expect("the runtime is there");
@@ -96,7 +96,7 @@ async fn plain(link: Link, tally: Rc<Tally>) {
 }
 
 /// Waits anew each time, with a timeout.
-async fn again(link: Link, tally: Rc<Tally>) {
+async fn again(link: Link, tally: Arc<Tally>) {
     let reader = async_fd(link.reader);
     while let Ok(guard) = timeout(IDLE, reader.readable()).await {
         guard.expect("the runtime is there").clear_ready();
@@ -106,7 +106,7 @@ async fn again(link: Link, tally: Rc<Tally>) {
 }
 
 /// Moves one timer on each time.
-async fn refresh(link: Link, tally: Rc<Tally>) {
+async fn refresh(link: Link, tally: Arc<Tally>) {
     let reader = async_fd(link.reader);
     let mut idle = pin!(sleep(IDLE));
     let until_idle = std::future::poll_fn(|cx| {
@@ -126,10 +126,15 @@ fn timers(work: &Work) -> Batch {
     let runtime = runtime();
     let Timeouts { first, moved } = Timeouts::of(work);
     let (n, name) = (work.n, work.name.clone());
+    let entered = runtime.enter();
+    let mut queue = DelayQueue::with_capacity(n);
+    drop(entered);
+    let mut keys = Vec::with_capacity(n);
     Box::new(move |_| {
         let _entered = runtime.enter();
-        let mut queue = DelayQueue::with_capacity(n);
-        let mut keys = Vec::with_capacity(n);
+        // Their memory is kept.
+        queue.clear();
+        keys.clear();
         let mut add = || {
             keys.extend(
                 (0..)

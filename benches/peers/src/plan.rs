@@ -141,7 +141,7 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ),
     (
         "timer-add",
-        "Adding timers with timeouts from a second to an hour, in no order. tokio inserts into a DelayQueue. libev and libuv count from the beginning of the turn, evloop from when each is added; so does libev-now, which is told the time before each. libevent reads a clock that moves once a tick of the kernel, 1 to 10 ms, libevent-precise one of nanoseconds, as evloop does. evloop-timers is the crate of that name without a loop: it looks at no clock, and knows a timer by its place in a table of its caller, who has the callbacks.",
+        "Adding timers with timeouts from a second to an hour, in no order. tokio inserts into a DelayQueue, whose memory it keeps, and calloop makes a source: both make a timer, the others start one again that they know. libev and libuv count from the beginning of the turn, evloop from when each is added; so does libev-now, which is told the time before each. libevent reads a clock that moves once a tick of the kernel, 1 to 10 ms, libevent-precise one of nanoseconds, as evloop does. evloop-timers is the crate of that name without a loop: it looks at no clock, and knows a timer by its place in a table of its caller, who has the callbacks.",
     ),
     ("timer-cancel", "Deleting them."),
     (

@@ -1,12 +1,10 @@
 //! A flood of work that can wait, and beside it what cannot: how long that waits.
 
-use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use super::{Batch, Loop, Payload, Urgency, accept, now_ns};
 use crate::wake::{Processors, pin};
@@ -18,10 +16,12 @@ const WORK_NS: u64 = 10_000;
 /// Callbacks of the flood between two looks at the kernel, where a contender can be told.
 pub(crate) const LIMIT: u32 = 8;
 
+const ONE_THREAD: &str = "one thread does all of it";
+
 /// A pipe with a byte in it: what is read is written again, so it is always readable.
 struct Low {
     pipe: Link,
-    runs: Rc<Cell<u64>>,
+    runs: Arc<AtomicU64>,
 }
 
 impl AsFd for Low {
@@ -35,7 +35,7 @@ impl Payload for Low {
         self.pipe.pass_on();
         let start = now_ns();
         while now_ns() - start < WORK_NS {}
-        self.runs.set(self.runs.get() + 1);
+        self.runs.store(self.runs.load(Relaxed) + 1, Relaxed);
         0
     }
 }
@@ -43,7 +43,7 @@ impl Payload for Low {
 /// A connection that brings the times at which it was written to.
 struct Urgent {
     stream: TcpStream,
-    latencies: Rc<RefCell<Vec<u64>>>,
+    latencies: Arc<Mutex<Vec<u64>>>,
 }
 
 impl AsFd for Urgent {
@@ -67,7 +67,7 @@ impl Payload for Urgent {
             let (stamps, _) = bytes[..length].as_chunks();
             let now = now_ns();
             let latencies = stamps.iter().map(|&stamp| now - u64::from_ne_bytes(stamp));
-            self.latencies.borrow_mut().extend(latencies);
+            self.latencies.lock().expect(ONE_THREAD).extend(latencies);
             count += stamps.len() as u64;
             if length < bytes.len() {
                 return count;
@@ -83,32 +83,32 @@ pub(crate) fn batch<L: Loop>(work: &Work) -> Batch {
     let mut shares = accept(&[own], 1);
     let stream = shares.remove(0).remove(0);
     let mut starter = stream.try_clone().expect("a socket can be");
-    let latencies = Rc::new(RefCell::new(Vec::new()));
-    let runs = Rc::new(Cell::new(0));
+    let latencies = Arc::new(Mutex::new(Vec::new()));
+    let runs = Arc::new(AtomicU64::new(0));
     let mut events = L::open();
     events.prioritize();
     let urgent = Urgent {
         stream,
-        latencies: Rc::clone(&latencies),
+        latencies: Arc::clone(&latencies),
     };
     events.add(urgent, Urgency::Urgent);
     for _ in 0..work.n {
         let pipe = work::ring(1).pop().expect("one");
         work::write_byte(&pipe.writer);
-        let runs = Rc::clone(&runs);
+        let runs = Arc::clone(&runs);
         events.add(Low { pipe, runs }, Urgency::Low);
     }
     let stop = Arc::new(AtomicBool::new(false));
     Box::new(move |ops| {
-        latencies.borrow_mut().clear();
-        runs.set(0);
+        latencies.lock().expect(ONE_THREAD).clear();
+        runs.store(0, Relaxed);
         let time = timed(|| {
             let sent = starter.write_all(&ops.to_ne_bytes());
             sent.expect("there is room");
             events.run(ops, &stop);
         });
-        let each = time / runs.get().max(1) as f64 / 1e3;
-        let mut latencies = latencies.borrow_mut();
+        let each = time / runs.load(Relaxed).max(1) as f64 / 1e3;
+        let mut latencies = latencies.lock().expect(ONE_THREAD);
         latencies.sort_unstable();
         let last = (latencies.len() - 1) as f64;
         let at = |part: f64| latencies[(last * part).round() as usize] as f64 / 1e3;

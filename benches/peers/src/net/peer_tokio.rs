@@ -1,46 +1,46 @@
 //! tokio, on one thread: a task for each source.
 
-use std::cell::{Cell, RefCell};
 use std::os::fd::{AsRawFd, RawFd};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
-use tokio::task::{LocalSet, yield_now};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::{IDLE, IdleLoop, Loop, Payload, Urgency};
 
 pub(crate) struct Tokio {
-    tasks: LocalSet,
     runtime: Runtime,
-    goal: Rc<Goal>,
+    goal: Arc<Goal>,
 }
 
-/// What the tasks share.
+/// What the tasks share, all on one thread: atomic because the runtime's own tasks have to be `Send`, and those of a
+/// `LocalSet` take longer.
 #[derive(Default)]
 struct Goal {
-    added: Cell<u64>,
-    started: Cell<u64>,
-    done: Cell<u64>,
-    wanted: Cell<u64>,
-    stop: RefCell<Arc<AtomicBool>>,
+    added: AtomicU64,
+    started: AtomicU64,
+    done: AtomicU64,
+    wanted: AtomicU64,
+    /// The same in every run.
+    stop: OnceLock<Arc<AtomicBool>>,
     reached: Notify,
 }
 
 impl Goal {
     fn count(&self, done: u64) {
-        self.done.set(self.done.get() + done);
+        self.done.store(self.done.load(Relaxed) + done, Relaxed);
         if self.is_reached() {
             self.reached.notify_one();
         }
     }
 
     fn is_reached(&self) -> bool {
-        self.done.get() >= self.wanted.get() || self.stop.borrow().load(Ordering::Relaxed)
+        let is_stopped = || self.stop.get().is_some_and(|stop| stop.load(Relaxed));
+        self.done.load(Relaxed) >= self.wanted.load(Relaxed) || is_stopped()
     }
 }
 
@@ -55,16 +55,16 @@ impl<P: Payload> AsRawFd for Source<P> {
 
 /// The source, once its task runs.
 fn register<P: Payload>(payload: P, goal: &Goal) -> AsyncFd<Source<P>> {
-    goal.started.set(goal.started.get() + 1);
+    goal.started.fetch_add(1, Relaxed);
     // SAFETY: a payload keeps its file descriptor open, and the same, for as long as the `AsyncFd` owns it.
     let source = unsafe { AsyncFd::register(Source(payload)) };
     source.expect("it can be waited for")
 }
 
 impl Tokio {
-    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.goal.added.set(self.goal.added.get() + 1);
-        self.tasks.spawn_local(task);
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.goal.added.fetch_add(1, Relaxed);
+        self.runtime.spawn(task);
     }
 }
 
@@ -72,14 +72,13 @@ impl Loop for Tokio {
     fn open() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build();
         Self {
-            tasks: LocalSet::new(),
             runtime: runtime.expect("a runtime"),
-            goal: Rc::default(),
+            goal: Arc::default(),
         }
     }
 
     fn add<P: Payload>(&mut self, payload: P, _: Urgency) {
-        let goal = Rc::clone(&self.goal);
+        let goal = Arc::clone(&self.goal);
         self.spawn(async move {
             let source = register(payload, &goal);
             loop {
@@ -93,22 +92,22 @@ impl Loop for Tokio {
 
     fn run(&mut self, wanted: u64, stop: &Arc<AtomicBool>) -> u64 {
         let goal = &self.goal;
-        goal.done.set(0);
-        goal.wanted.set(wanted);
-        goal.stop.replace(Arc::clone(stop));
-        self.tasks.block_on(&self.runtime, async {
+        goal.done.store(0, Relaxed);
+        goal.wanted.store(wanted, Relaxed);
+        goal.stop.get_or_init(|| Arc::clone(stop));
+        self.runtime.block_on(async {
             // A notification may be left from the time before.
             while !goal.is_reached() {
                 goal.reached.notified().await;
             }
         });
-        goal.done.get()
+        goal.done.load(Relaxed)
     }
 }
 
 impl IdleLoop for Tokio {
     fn add_idle<P: Payload>(&mut self, payload: P) {
-        let goal = Rc::clone(&self.goal);
+        let goal = Arc::clone(&self.goal);
         self.spawn(async move {
             let source = register(payload, &goal);
             while let Ok(guard) = timeout(IDLE, source.readable()).await {
@@ -120,8 +119,8 @@ impl IdleLoop for Tokio {
 
     fn settle(&mut self) {
         let goal = &self.goal;
-        self.tasks.block_on(&self.runtime, async {
-            while goal.started.get() < goal.added.get() {
+        self.runtime.block_on(async {
+            while goal.started.load(Relaxed) < goal.added.load(Relaxed) {
                 yield_now().await;
             }
         });
