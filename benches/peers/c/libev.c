@@ -111,12 +111,13 @@ static void start_timer(size_t i, span after)
     ev_timer_start(loop, &clocks[i]);
 }
 
-/* A repeat that is set, then `again`, is libev's way to move a running timer. */
+/* A repeat that is set, then `again`, is libev's way to move a running timer. Without it the timer does not repeat. */
 static void move_timer(size_t i, span after)
 {
     before_timeout();
     clocks[i].repeat = after;
     ev_timer_again(loop, &clocks[i]);
+    clocks[i].repeat = 0.;
 }
 
 static void stop_timer(size_t i) { ev_timer_stop(loop, &clocks[i]); }

@@ -70,7 +70,7 @@ const C: &[InC] = &[
         libraries: LIBEVENT,
         package: "libevent-dev",
         env: Some(("EVENT_PRECISE_TIMER", "1")),
-        works: Some(&["timer-add", "timer-later", "timer-earlier"]),
+        works: Some(TOLD),
     },
     InC {
         name: "libev",
@@ -86,7 +86,7 @@ const C: &[InC] = &[
         libraries: LIBEV,
         package: "libev-dev",
         env: Some(("LIBEV_NOW", "1")),
-        works: Some(&["ring-again", "timer-add", "timer-later", "timer-earlier"]),
+        works: Some(TOLD),
     },
     InC {
         name: "libev-signalfd",
@@ -106,12 +106,22 @@ const C: &[InC] = &[
     },
 ];
 
+/// Where timeouts start, and so a clock matters.
+const TOLD: &[&str] = &[
+    "ring-again",
+    "timer-add",
+    "timer-later",
+    "timer-earlier",
+    "timer-moved",
+];
+
 const TIMERS: &[&str] = &[
     "timer-add",
     "timer-cancel",
     "timer-later",
     "timer-earlier",
     "timer-expire",
+    "timer-moved",
 ];
 
 const LIBEV: &[&str] = &["-lev"];

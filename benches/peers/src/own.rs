@@ -37,9 +37,7 @@ pub(crate) fn offer(work: &Work) -> Offer {
     match work.name.as_str() {
         "ring" | "ring-edge" | "ring-timeout" | "ring-again" | "toggle" => Ok(ring(work)),
         "cascade" => Ok(cascade(work)),
-        "timer-add" | "timer-cancel" | "timer-later" | "timer-earlier" | "timer-expire" => {
-            Ok(timers(work))
-        }
+        name if name.starts_with("timer-") => Ok(timers(work)),
         "signal" => Ok(signal()),
         "wake" | "wake-other" => wake(work),
         "add-delete" => Ok(add_delete()),
@@ -121,7 +119,11 @@ fn cascade(work: &Work) -> Batch {
 
 /// The loop knows the timeout of a timer that it keeps: adding says the event only.
 fn timers(work: &Work) -> Batch {
-    let Timeouts { first, moved } = Timeouts::of(work);
+    let Timeouts {
+        first,
+        moved,
+        longest,
+    } = Timeouts::of(work);
     let mut events = Loop::new().expect("a loop");
     let new = |&timeout| {
         let timer = events.timer(timeout).keep();
@@ -147,7 +149,7 @@ fn timers(work: &Work) -> Batch {
             }
         };
         cancel(events);
-        if name == "timer-later" || name == "timer-earlier" {
+        if ["timer-later", "timer-earlier", "timer-moved"].contains(&name.as_str()) {
             set(events, &first);
         }
         if name != "timer-add" {
@@ -157,9 +159,13 @@ fn timers(work: &Work) -> Batch {
             "timer-add" => timed(|| add(events)),
             "timer-cancel" => timed(|| cancel(events)),
             "timer-later" | "timer-earlier" => timed(|| set(events, &moved)),
-            _ => {
-                work::until_due();
-                timed(|| run(events, ids.len() as u64))
+            name => {
+                let mut time = 0.0;
+                if name == "timer-moved" {
+                    time = timed(|| set(events, &moved));
+                }
+                work::until_due(longest);
+                time + timed(|| run(events, ids.len() as u64))
             }
         };
         time / ids.len() as f64

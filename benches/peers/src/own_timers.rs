@@ -16,8 +16,14 @@ pub(crate) fn offer(work: &Work) -> Offer {
 
 /// The caller knows whose timer is due, and what time it is: they look at no clock.
 fn timers(work: &Work) -> Batch {
-    let Timeouts { first, moved } = Timeouts::of(work);
-    let [first_ns, moved_ns] = [first, moved].map(nanoseconds);
+    let Timeouts {
+        first,
+        moved,
+        longest,
+    } = Timeouts::of(work);
+    let [first_ns, moved_ns] =
+        [first, moved].map(|timeouts| timeouts.into_iter().map(nanoseconds).collect::<Vec<_>>());
+    let now_ns = nanoseconds(longest);
     let name = work.name.clone();
     let callbacks: Vec<fn(&mut u64)> = first_ns.iter().map(|_| count as _).collect();
     let mut timers = Deadlines::new();
@@ -42,10 +48,14 @@ fn timers(work: &Work) -> Batch {
             "timer-add" => timed(|| set(timers, &first_ns)),
             "timer-cancel" => timed(|| cancel(timers, len)),
             "timer-later" | "timer-earlier" => timed(|| set(timers, &moved_ns)),
-            _ => {
-                work::until_due();
-                timed(|| {
-                    while let Some((index, _)) = timers.peek_due(LAST_IS_DUE_NS) {
+            name => {
+                let mut time = 0.0;
+                if name == "timer-moved" {
+                    time = timed(|| set(timers, &moved_ns));
+                }
+                work::until_due(longest);
+                time + timed(|| {
+                    while let Some((index, _)) = timers.peek_due(now_ns) {
                         timers.remove_due(index);
                         callbacks[index as usize](&mut ran);
                     }
@@ -60,11 +70,7 @@ fn count(ran: &mut u64) {
     *ran += 1;
 }
 
-/// The timers of `timer-expire` are due within a millisecond.
-const LAST_IS_DUE_NS: u64 = 1_000_000;
-
-/// As a loop counts them, from a moment on that is 0.
-fn nanoseconds(timeouts: Vec<Duration>) -> Vec<u64> {
-    let of = |timeout: Duration| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-    timeouts.into_iter().map(of).collect()
+/// As a loop counts it, from a moment on that is 0.
+fn nanoseconds(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)
 }

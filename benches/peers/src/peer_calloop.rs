@@ -34,7 +34,7 @@ pub(crate) fn offer(work: &Work) -> Offer {
         "register" => Ok(register()),
         "signal" => Ok(signal()),
         "wake" | "wake-other" => wake(work),
-        "timer-cancel" | "timer-later" | "timer-earlier" if work.n > MANY => {
+        "timer-cancel" | "timer-later" | "timer-earlier" | "timer-moved" if work.n > MANY => {
             Err("it looks through all timers to cancel one")
         }
         "timer-add" if work.n > MANY => {
@@ -126,7 +126,11 @@ impl Timeout {
 }
 
 fn timers(work: &Work) -> Batch {
-    let Timeouts { first, moved } = Timeouts::of(work);
+    let Timeouts {
+        first,
+        moved,
+        longest,
+    } = Timeouts::of(work);
     let mut events: Loop = need(EventLoop::try_new());
     let handle = events.handle();
     let name = work.name.clone();
@@ -144,18 +148,23 @@ fn timers(work: &Work) -> Batch {
         if name != "timer-add" {
             add(&mut timers);
         }
+        let set = |timers: &[Timeout]| {
+            for (timer, &after) in timers.iter().zip(&moved) {
+                timer.move_to(&handle, after);
+            }
+        };
         let time = match name.as_str() {
             "timer-add" => timed(|| add(&mut timers)),
             "timer-cancel" => timed(|| cancel(&mut timers)),
-            "timer-later" | "timer-earlier" => timed(|| {
-                for (timer, &after) in timers.iter().zip(&moved) {
-                    timer.move_to(&handle, after);
+            "timer-later" | "timer-earlier" => timed(|| set(&timers)),
+            name => {
+                let mut time = 0.0;
+                if name == "timer-moved" {
+                    time = timed(|| set(&timers));
                 }
-            }),
-            _ => {
-                work::until_due();
+                work::until_due(longest);
                 let all = first.len() as u64;
-                timed(|| run(&mut events, &mut 0, all))
+                time + timed(|| run(&mut events, &mut 0, all))
             }
         };
         time / first.len() as f64

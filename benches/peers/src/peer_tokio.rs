@@ -124,7 +124,11 @@ async fn refresh(link: Link, tally: Arc<Tally>) {
 
 fn timers(work: &Work) -> Batch {
     let runtime = runtime();
-    let Timeouts { first, moved } = Timeouts::of(work);
+    let Timeouts {
+        first,
+        moved,
+        longest,
+    } = Timeouts::of(work);
     let (n, name) = (work.n, work.name.clone());
     let entered = runtime.enter();
     let mut queue = DelayQueue::with_capacity(n);
@@ -146,19 +150,24 @@ fn timers(work: &Work) -> Batch {
             return timed(add) / n as f64;
         }
         add();
+        let set = |queue: &mut DelayQueue<_>| {
+            for (key, &after) in keys.iter().zip(&moved) {
+                queue.reset(key, after);
+            }
+        };
         let time = match name.as_str() {
             "timer-cancel" => timed(|| {
                 for key in &keys {
                     let _item = queue.remove(key);
                 }
             }),
-            "timer-later" | "timer-earlier" => timed(|| {
-                for (key, &after) in keys.iter().zip(&moved) {
-                    queue.reset(key, after);
+            "timer-later" | "timer-earlier" => timed(|| set(&mut queue)),
+            name => {
+                let mut time = 0.0;
+                if name == "timer-moved" {
+                    time = timed(|| set(&mut queue));
                 }
-            }),
-            _ => {
-                work::until_due();
+                work::until_due(longest);
                 let all = std::future::poll_fn(|cx| {
                     while !queue.is_empty() {
                         if queue.poll_expired(cx).is_pending() {
@@ -167,7 +176,7 @@ fn timers(work: &Work) -> Batch {
                     }
                     Poll::Ready(())
                 });
-                timed(|| runtime.block_on(all))
+                time + timed(|| runtime.block_on(all))
             }
         };
         time / n as f64

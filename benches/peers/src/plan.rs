@@ -146,12 +146,16 @@ pub(crate) const WORKS: &[(&str, &str)] = &[
     ("timer-cancel", "Deleting them."),
     (
         "timer-later",
-        "Moving each pending timer to twice its timeout.",
+        "Moving each pending timer to twice its timeout. evloop and evloop-timers put off what this moves in their tables until the old timeout is over, which is not timed here but in timer-moved; the others move it at once.",
     ),
     ("timer-earlier", "Moving each to half its timeout."),
     (
         "timer-expire",
-        "Timers that are all due: each callback counts. tokio takes items from its DelayQueue.",
+        "Timers that are all due: each callback counts. tokio takes items from its DelayQueue. Their timeouts are up to a microsecond for each of them, in no order. They are added before the time is taken, which writes all that is read then, but for evloop: the records with its callbacks were last touched in the batch before.",
+    ),
+    (
+        "timer-moved",
+        "Short timers are moved to twice their timeouts, as in timer-later, and when all of these are over they expire, as in timer-expire: the time of both together. What was put off when they were moved is done here.",
     ),
     (
         "signal",
@@ -231,6 +235,7 @@ pub(crate) fn cases(is_quick: bool) -> Vec<Case> {
         "timer-later",
         "timer-earlier",
         "timer-expire",
+        "timer-moved",
     ] {
         for &n in sizes {
             let mut case = case(name, (n, 0), n as u64, "libev");

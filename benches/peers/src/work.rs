@@ -115,34 +115,41 @@ pub(crate) fn timed(run: impl FnOnce()) -> f64 {
 
 /// The timeouts of the timer works, made before any time is taken.
 pub(crate) struct Timeouts {
-    /// From one second to an hour in no order; within a millisecond where they are to expire.
+    /// From one second to an hour in no order. Where they are to expire there is a microsecond for each: that
+    /// is longer than adding them takes, which would bring them into the order in which they are added where a
+    /// timeout counts from its own start.
     pub(crate) first: Vec<Duration>,
     /// What they are moved to.
     pub(crate) moved: Vec<Duration>,
+    /// The longest of all.
+    pub(crate) longest: Duration,
 }
 
 impl Timeouts {
     pub(crate) fn of(work: &Work) -> Self {
         let mixed = |at: usize| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let long = (0..work.n).map(|at| Duration::from_millis(1_000 + mixed(at) % 3_600_000));
-        let moved = long.clone().map(|timeout| match work.name.as_str() {
-            "timer-later" => timeout * 2,
-            _ => timeout / 2,
-        });
-        let moved = moved.collect();
-        let first = if work.name == "timer-expire" {
-            let short = long.map(|timeout| Duration::from_micros(timeout.as_secs() % 1000));
-            short.collect()
-        } else {
-            long.collect()
+        let timeout = |at| match work.name.as_str() {
+            "timer-expire" | "timer-moved" => Duration::from_micros(mixed(at) % work.n as u64),
+            _ => Duration::from_millis(1_000 + mixed(at) % 3_600_000),
         };
-        Self { first, moved }
+        let moved = |timeout: &Duration| match work.name.as_str() {
+            "timer-later" | "timer-moved" => *timeout * 2,
+            _ => *timeout / 2,
+        };
+        let first: Vec<_> = (0..work.n).map(timeout).collect();
+        let moved: Vec<_> = first.iter().map(moved).collect();
+        let longest = first.iter().chain(&moved).max();
+        Self {
+            longest: *longest.expect("there are timers"),
+            first,
+            moved,
+        }
     }
 }
 
-/// Waits until the timers of `timer-expire` are due.
-pub(crate) fn until_due() {
-    std::thread::sleep(Duration::from_millis(3));
+/// Waits until all timers are due, and some ticks of the kernel for those who count in these.
+pub(crate) fn until_due(longest: Duration) {
+    std::thread::sleep(longest + Duration::from_millis(20));
 }
 
 pub(crate) fn raise_fd_limit() {
