@@ -6,130 +6,19 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::net;
 use crate::plan::Case;
+use crate::roster::{self, Library, Program, Row};
 
 /// A contender that can be started here.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
-    pub(crate) name: &'static str,
+    pub(crate) row: &'static Row,
+    /// Nothing where another one's is the same.
     pub(crate) version: String,
     program: PathBuf,
     /// The one for the works of [`net`].
     net_program: PathBuf,
     /// What stands before the work on the command line.
     prefix: Vec<String>,
-    env: Option<(&'static str, &'static str)>,
-    /// See [`Contender::differs_in`].
-    works: Option<&'static [&'static str]>,
-}
-
-/// In the order of the tables.
-const RUST: &[&str] = &[
-    "evloop",
-    "evloop-timers",
-    "raw-level",
-    "raw-edge",
-    "raw-called",
-    "mio",
-    "polling",
-    "calloop",
-    "tokio",
-];
-
-/// A contender in C.
-struct InC {
-    name: &'static str,
-    /// In `c/`.
-    source: &'static str,
-    libraries: &'static [&'static str],
-    package: &'static str,
-    env: Option<(&'static str, &'static str)>,
-    /// Where it differs from the one before; all works if that is none.
-    works: Option<&'static [&'static str]>,
-}
-
-const C: &[InC] = &[
-    InC {
-        name: "libevent",
-        source: "libevent",
-        libraries: LIBEVENT,
-        package: "libevent-dev",
-        env: None,
-        works: None,
-    },
-    InC {
-        name: "libevent-changelist",
-        source: "libevent",
-        libraries: LIBEVENT,
-        package: "libevent-dev",
-        env: Some(("LIBEVENT_CHANGELIST", "1")),
-        works: None,
-    },
-    InC {
-        name: "libevent-precise",
-        source: "libevent",
-        libraries: LIBEVENT,
-        package: "libevent-dev",
-        env: Some(("EVENT_PRECISE_TIMER", "1")),
-        works: Some(TOLD),
-    },
-    InC {
-        name: "libev",
-        source: "libev",
-        libraries: LIBEV,
-        package: "libev-dev",
-        env: None,
-        works: None,
-    },
-    InC {
-        name: "libev-now",
-        source: "libev",
-        libraries: LIBEV,
-        package: "libev-dev",
-        env: Some(("LIBEV_NOW", "1")),
-        works: Some(TOLD),
-    },
-    InC {
-        name: "libev-signalfd",
-        source: "libev",
-        libraries: LIBEV,
-        package: "libev-dev",
-        env: Some(("LIBEV_SIGNALFD", "1")),
-        works: Some(&["signal"]),
-    },
-    InC {
-        name: "libuv",
-        source: "libuv",
-        libraries: &["-luv"],
-        package: "libuv1-dev",
-        env: None,
-        works: None,
-    },
-];
-
-/// Where timeouts start, and so a clock matters.
-const TOLD: &[&str] = &[
-    "ring-again",
-    "timer-add",
-    "timer-later",
-    "timer-earlier",
-    "timer-moved",
-];
-
-const TIMERS: &[&str] = &[
-    "timer-add",
-    "timer-cancel",
-    "timer-later",
-    "timer-earlier",
-    "timer-expire",
-    "timer-moved",
-];
-
-const LIBEV: &[&str] = &["-lev"];
-const LIBEVENT: &[&str] = &["-levent", "-levent_pthreads"];
-
-/// Those that there could be.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    RUST.iter().copied().chain(C.iter().map(|one| one.name))
 }
 
 /// What there is to measure, and to count with.
@@ -149,16 +38,7 @@ pub(crate) struct Found {
 /// A program in C does not compile, though all it needs is there.
 pub(crate) fn find(out: &Path) -> Result<Found, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let rust = RUST.iter().map(|&name| Contender {
-        name,
-        version: version(name),
-        program: own.clone(),
-        net_program: own.clone(),
-        prefix: vec!["runner".to_owned(), name.to_owned()],
-        env: None,
-        works: (name == "evloop-timers").then_some(TIMERS),
-    });
-    let mut contenders: Vec<_> = rust.collect();
+    let mut contenders = Vec::new();
     let mut missing = Vec::new();
     for (program, package) in [
         ("cc", "gcc libc6-dev"),
@@ -170,21 +50,33 @@ pub(crate) fn find(out: &Path) -> Result<Found, String> {
             missing.push(package);
         }
     }
-    for one in C {
-        let net = format!("{}_net", one.source);
-        let program = compile(out, one.source, one.source, one.libraries)?;
-        match program.zip(compile(out, &net, &net, one.libraries)?) {
-            Some((program, net_program)) => contenders.push(Contender {
-                name: one.name,
-                version: debian_version(one.package),
-                program,
-                net_program,
-                prefix: Vec::new(),
-                env: one.env,
-                works: one.works,
-            }),
-            None => missing.push(one.package),
-        }
+    for row in roster::ROWS {
+        contenders.push(match row.program {
+            Program::Here(..) => Contender {
+                row,
+                version: version(row.name),
+                program: own.clone(),
+                net_program: own.clone(),
+                prefix: vec!["runner".to_owned(), row.name.to_owned()],
+            },
+            Program::InC(library, _) => {
+                let Library { source, flags, .. } = library;
+                let net = format!("{source}_net");
+                let program = compile(out, source, source, flags)?;
+                let Some((program, net_program)) = program.zip(compile(out, &net, &net, flags)?)
+                else {
+                    missing.push(library.package);
+                    continue;
+                };
+                Contender {
+                    row,
+                    version: debian_version(library.package),
+                    program,
+                    net_program,
+                    prefix: Vec::new(),
+                }
+            }
+        });
     }
     missing.dedup();
     let allocations = compile(out, "allocations", "allocations.so", &["-shared", "-fPIC"])?;
@@ -257,17 +149,6 @@ pub(crate) struct Running {
 }
 
 impl Contender {
-    /// The same under another name.
-    pub(crate) fn named(&self, name: &'static str) -> Self {
-        let other = self.clone();
-        Self { name, ..other }
-    }
-
-    /// Whether it has anything to say in a work that another does not say already.
-    pub(crate) fn differs_in(&self, work: &str) -> bool {
-        self.works.is_none_or(|works| works.contains(&work))
-    }
-
     /// Its command for a case, to be run under the tool if there is one.
     fn command(&self, tool: &[String], case: &Case) -> Command {
         let work = &case.work;
@@ -277,6 +158,10 @@ impl Contender {
             &self.program
         };
         let program = program.display().to_string();
+        let env = match self.row.program {
+            Program::InC(_, Some(variable)) => Some((variable, "1")),
+            _ => None,
+        };
         let args = [
             work.name.clone(),
             work.n.to_string(),
@@ -288,7 +173,7 @@ impl Contender {
             .chain(&self.prefix)
             .chain(&args);
         let mut command = Command::new(words.next().expect("the program at least"));
-        command.args(words).envs(self.env);
+        command.args(words).envs(env);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command
     }

@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::page;
 use crate::plan::{self, Case, Counted, Lifetime};
 use crate::report;
+use crate::roster::Kind;
 use crate::stats::Spread;
 use crate::targets;
 use crate::work::timed;
@@ -147,15 +148,15 @@ fn measure(
 ) -> Result<Vec<Outcome>, String> {
     let mut present = Vec::new();
     let mut absent = Vec::new();
-    for (contender, case) in starters(contenders, case, options) {
-        match contender.start(&case) {
+    for contender in starters(contenders, case, options) {
+        match contender.start(case) {
             Ok(process) => present.push(Present {
                 contender,
-                process: (case.lifetime() == Lifetime::Case).then_some(process),
+                process: (case.about.lifetime == Lifetime::Case).then_some(process),
                 case,
                 batches: Vec::new(),
             }),
-            Err(reason) => absent.push((contender.name, reason)),
+            Err(reason) => absent.push((contender.row.name, reason)),
         }
     }
     let ops = (case.ops / options.shrink).max(1);
@@ -168,7 +169,7 @@ fn measure(
             }
         }
     }
-    let readings = plan::readings(&case.work.name).iter().enumerate();
+    let readings = case.about.readings.iter().enumerate();
     let outcomes = readings.map(|(at, &reading)| Outcome {
         case: Case {
             reading,
@@ -196,27 +197,33 @@ fn shuffled(count: usize, seed: &impl Hash) -> Vec<usize> {
 const WARM_UP: u64 = 4;
 
 /// A contender that takes part.
-struct Present {
-    contender: Contender,
+struct Present<'a> {
+    contender: &'a Contender,
     /// Its process, if that lives on from batch to batch.
     process: Option<Running>,
-    case: Case,
+    case: &'a Case,
     batches: Vec<Vec<f64>>,
 }
 
-impl Present {
+impl Present<'_> {
     fn batch(&mut self, ops: u64) -> Result<Vec<f64>, String> {
         let numbers = match &mut self.process {
             Some(process) => process.batch(ops),
             None => self.fresh_batch(ops),
         };
-        numbers.map_err(|error| format!("{}, {}: {error}", self.contender.name, self.case.label()))
+        numbers.map_err(|error| {
+            format!(
+                "{}, {}: {error}",
+                self.contender.row.name,
+                self.case.label()
+            )
+        })
     }
 
     /// A batch in a new process.
     fn fresh_batch(&self, ops: u64) -> Result<Vec<f64>, String> {
-        let mut process = self.contender.start(&self.case)?;
-        if self.case.lifetime() == Lifetime::Repetition {
+        let mut process = self.contender.start(self.case)?;
+        if self.case.about.lifetime == Lifetime::Repetition {
             process.batch(ops.div_ceil(WARM_UP))?;
         }
         process.batch(ops)
@@ -225,7 +232,7 @@ impl Present {
     /// What it answered in one of the readings.
     fn measured(&self, reading: usize) -> Measured {
         Measured {
-            name: self.contender.name,
+            name: self.contender.row.name,
             times: self
                 .batches
                 .iter()
@@ -236,20 +243,17 @@ impl Present {
     }
 }
 
-/// Who is to take part, and in what: the same for all but the one that stands beside evloop.
-fn starters(contenders: &[Contender], case: &Case, options: &Options) -> Vec<(Contender, Case)> {
-    let mut starters = Vec::new();
-    let differs = |contender: &&Contender| contender.differs_in(&case.work.name);
-    for contender in contenders.iter().filter(differs) {
-        let always = ["evloop", case.floor].contains(&contender.name);
-        if always || options.wants_peer(contender.name) {
-            starters.push((contender.clone(), case.clone()));
-        }
-        if let ("evloop", Some((work, name))) = (contender.name, case.beside) {
-            starters.push((contender.named(name), case.with_work(work)));
-        }
-    }
-    starters
+/// Who is to take part.
+fn starters<'a>(
+    contenders: &'a [Contender],
+    case: &Case,
+    options: &Options,
+) -> impl Iterator<Item = &'a Contender> {
+    contenders.iter().filter(|contender| {
+        let row = contender.row;
+        let is_always = row.kind == Kind::Own || row.name == case.floor;
+        row.differs_in(&case.work.name) && (is_always || options.wants_peer(row.name))
+    })
 }
 
 fn count(outcome: &mut Outcome, found: &Found, out: &Path) {
@@ -258,14 +262,10 @@ fn count(outcome: &mut Outcome, found: &Found, out: &Path) {
         return;
     }
     for measured in &mut outcome.measured {
-        // What stands beside evloop is counted in its own case.
-        let contender = found
-            .contenders
-            .iter()
-            .find(|one| one.name == measured.name);
-        if let Some(contender) = contender {
-            measured.counts = counts::count(contender, case, found.allocations.as_deref(), out);
-        }
+        let mut contenders = found.contenders.iter();
+        let contender = contenders.find(|one| one.row.name == measured.name);
+        let contender = contender.expect("it was measured");
+        measured.counts = counts::count(contender, case, found.allocations.as_deref(), out);
     }
 }
 

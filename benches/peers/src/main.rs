@@ -24,6 +24,7 @@ mod peer_tokio;
 mod plan;
 mod raw;
 mod report;
+mod roster;
 mod stats;
 mod targets;
 mod wake;
@@ -32,7 +33,7 @@ mod work;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
-use work::{Offer, Work};
+use work::Work;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -68,7 +69,7 @@ fn run(args: &[String]) -> ExitCode {
         n: number(n),
         active: number(active),
     };
-    let mut batch = match offer(contender, &work) {
+    let mut batch = match roster::offer(contender, &work) {
         Ok(batch) => batch,
         Err(reason) => {
             println!("none {reason}");
@@ -87,27 +88,4 @@ fn run(args: &[String]) -> ExitCode {
         io::stdout().flush().expect("somebody reads");
     }
     ExitCode::SUCCESS
-}
-
-fn offer(contender: &str, work: &Work) -> Result<net::Batch, String> {
-    if net::WORKS.contains(&work.name.as_str()) {
-        return net::offer(contender, work);
-    }
-    let mut batch = offer_alone(contender, work)?;
-    Ok(Box::new(move |ops| vec![batch(ops)]))
-}
-
-fn offer_alone(contender: &str, work: &Work) -> Offer {
-    match contender {
-        "evloop" => own::offer(work),
-        "evloop-timers" => own_timers::offer(work),
-        "raw-level" => raw::offer(work, raw::Trigger::Level),
-        "raw-edge" => raw::offer(work, raw::Trigger::Edge),
-        "raw-called" => raw::offer_called(work),
-        "mio" => peer_mio::offer(work),
-        "polling" => peer_polling::offer(work),
-        "calloop" => peer_calloop::offer(work),
-        "tokio" => peer_tokio::offer(work),
-        _ => Err("it is not in this program"),
-    }
 }

@@ -9,12 +9,12 @@ pub(crate) mod load;
 
 mod flood;
 mod memory;
-mod own;
-mod peer_calloop;
-mod peer_mio;
-mod peer_polling;
-mod peer_tokio;
-mod raw;
+pub(crate) mod own;
+pub(crate) mod peer_calloop;
+pub(crate) mod peer_mio;
+pub(crate) mod peer_polling;
+pub(crate) mod peer_tokio;
+pub(crate) mod raw;
 
 use std::io::{ErrorKind, Read, Write};
 use std::iter;
@@ -34,7 +34,7 @@ use crate::wake::{ONE_PROCESSOR, Processors, pin};
 use crate::work::{NO_TIMERS, Work, raise_fd_limit, timed};
 
 /// The works that are done here.
-pub(crate) const WORKS: &[&str] = &["echo", "loops", "flood", "idle", "idle-told"];
+pub(crate) const WORKS: &[&str] = &["echo", "loops", "flood", "idle"];
 
 /// How many ready sources a contender takes from the kernel at a time, where it is asked.
 const READY: usize = 1024;
@@ -43,6 +43,9 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// One measured batch: so many operations, answered by one number for each of the work's readings.
 pub(crate) type Batch = Box<dyn FnMut(u64) -> Vec<f64>>;
+
+/// A contender's batch for a work, or why it has none.
+pub(crate) type Offer = Result<Batch, String>;
 
 /// What is done when a source is readable; how much of it counts as done. tokio wants to be able to share it.
 pub(crate) trait Payload: AsFd + Send + Sync + 'static {
@@ -107,49 +110,41 @@ pub(crate) fn generators(work: &Work) -> Vec<[String; 2]> {
     (0..loops).map(generator).collect()
 }
 
-/// The batch of a contender for one of [`WORKS`], or why it has none.
-pub(crate) fn offer(contender: &str, work: &Work) -> Result<Batch, String> {
-    let batch: fn(&Work) -> Batch = match (work.name.as_str(), contender) {
-        ("idle-told", _) => own::told_batch,
-        ("idle", "evloop") => memory::batch::<own::Own>,
-        ("idle", "calloop") => memory::batch::<peer_calloop::Calloop>,
-        ("idle", "tokio") => memory::batch::<peer_tokio::Tokio>,
-        ("idle", _) => return Err(NO_TIMERS.to_owned()),
-        (_, "raw-called") => return Err(crate::raw::ONLY_RINGS.to_owned()),
-        ("flood", "evloop") => flood::batch::<own::Own>,
-        ("flood", "raw-level") => flood::batch::<raw::Level>,
-        ("flood", "raw-edge") => flood::batch::<raw::Edge>,
-        ("flood", "mio") => flood::batch::<peer_mio::Mio>,
-        ("flood", "polling") => flood::batch::<peer_polling::Polling>,
-        ("flood", "calloop") => flood::batch::<peer_calloop::Calloop>,
-        ("flood", "tokio") => flood::batch::<peer_tokio::Tokio>,
-        (_, "evloop") => echo::<own::Own>,
-        (_, "raw-level") => echo::<raw::Level>,
-        (_, "raw-edge") => echo::<raw::Edge>,
-        (_, "mio") => echo::<peer_mio::Mio>,
-        (_, "polling") => echo::<peer_polling::Polling>,
-        (_, "calloop") => echo::<peer_calloop::Calloop>,
-        (_, "tokio") => echo::<peer_tokio::Tokio>,
-        _ => return Err("it is not in this program".to_owned()),
-    };
-    enough_files(work)?;
-    if loops(work) > 1 && Processors::usable().other.is_none() {
-        return Err(ONE_PROCESSOR.to_owned());
+/// A contender's batch for one of [`WORKS`], if it has no timeouts.
+pub(crate) fn offer<L: Loop>(work: &Work) -> Offer {
+    can_be_done(work)?;
+    match work.name.as_str() {
+        "idle" => Err(NO_TIMERS.to_owned()),
+        "flood" => Ok(flood::batch::<L>(work)),
+        _ => Ok(echo::<L>(work)),
     }
-    Ok(batch(work))
 }
 
-/// A flood has two files a source, the others one; and some more.
-fn enough_files(work: &Work) -> Result<(), String> {
+/// The same, if it has timeouts.
+pub(crate) fn offer_idle<L: IdleLoop>(work: &Work) -> Offer {
+    match work.name.as_str() {
+        "idle" => can_be_done(work).map(|()| memory::batch(work, L::open)),
+        _ => offer::<L>(work),
+    }
+}
+
+/// Whether there are the files and the processors for it. A flood has two files a source, the others one; and some more.
+fn can_be_done(work: &Work) -> Result<(), String> {
     raise_fd_limit();
     let a_source = if work.name == "flood" { 2 } else { 1 };
     let needed = work.n as u64 * a_source + 64;
     match getrlimit(Resource::Nofile).current {
-        Some(limit) if limit < needed => Err(format!(
-            "it needs {needed} open files, and `ulimit -Hn` is {limit}"
-        )),
-        _ => Ok(()),
+        Some(limit) if limit < needed => {
+            return Err(format!(
+                "it needs {needed} open files, and `ulimit -Hn` is {limit}"
+            ));
+        }
+        _ => {}
     }
+    if loops(work) > 1 && Processors::usable().other.is_none() {
+        return Err(ONE_PROCESSOR.to_owned());
+    }
+    Ok(())
 }
 
 /// A connection whose requests are sent back.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{contender, plan};
+use crate::{plan, roster};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -66,8 +66,8 @@ pub(crate) fn parse(args: &[String]) -> Result<Options, String> {
 
 /// What there is to say on the command line, and what can be named there.
 pub(crate) fn usage() -> String {
-    let works: Vec<_> = plan::WORKS.iter().map(|(name, _)| *name).collect();
-    let peers: Vec<_> = contender::names().collect();
+    let works: Vec<_> = plan::WORKS.iter().map(|work| work.name).collect();
+    let peers: Vec<_> = roster::ROWS.iter().map(|row| row.name).collect();
     format!(
         "{USAGE}\nworks: {}\npeers: {}",
         works.join(", "),
@@ -92,8 +92,8 @@ impl Options {
     ///
     /// One is unknown.
     fn check_names(&self) -> Result<(), String> {
-        let works: Vec<_> = plan::WORKS.iter().map(|(name, _)| *name).collect();
-        let peers: Vec<_> = contender::names().collect();
+        let works: Vec<_> = plan::WORKS.iter().map(|work| work.name).collect();
+        let peers: Vec<_> = roster::ROWS.iter().map(|row| row.name).collect();
         for (given, known) in [(&self.only, works), (&self.peers, peers)] {
             if let Some(unknown) = given.iter().find(|name| !known.contains(&name.as_str())) {
                 return Err(format!("{unknown:?} is none of {}", known.join(", ")));

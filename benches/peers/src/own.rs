@@ -46,6 +46,14 @@ pub(crate) fn offer(work: &Work) -> Offer {
     }
 }
 
+/// The same ring without a timeout, where it has one.
+pub(crate) fn offer_without_timeout(work: &Work) -> Offer {
+    Ok(ring(&Work {
+        name: "ring".to_owned(),
+        ..work.clone()
+    }))
+}
+
 fn ring(work: &Work) -> Batch {
     let ring = work::ring(work.n);
     work::prime(&ring, work.active);

@@ -10,7 +10,6 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 use crate::contender::Found;
 use crate::driver::Outcome;
 use crate::options::Options;
-use crate::plan;
 use crate::report::number;
 use crate::targets::Verdict;
 
@@ -46,7 +45,8 @@ pub(crate) fn page(
     let versions: Vec<_> = found
         .contenders
         .iter()
-        .map(|c| format!("{}: {}", c.name, c.version))
+        .filter(|one| !one.version.is_empty())
+        .map(|one| format!("{}: {}", one.row.name, one.version))
         .collect();
     let _ = writeln!(html, "<p>{}.</p>", escape(&versions.join("; ")));
     if !found.missing.is_empty() {
@@ -68,11 +68,8 @@ pub(crate) fn page(
     for outcome in outcomes {
         let name = outcome.case.work.name.as_str();
         if name != last {
-            let about = plan::WORKS
-                .iter()
-                .find(|(work, _)| *work == name)
-                .map_or("", |(_, about)| about);
-            let _ = writeln!(html, "<h2>{name}</h2>\n<p>{about}</p>");
+            let text = outcome.case.about.text;
+            let _ = writeln!(html, "<h2>{name}</h2>\n<p>{text}</p>");
             last = name;
         }
         let _ = writeln!(html, "<h3>{}</h3>\n{}", outcome.case.label(), plot(outcome));

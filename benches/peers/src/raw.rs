@@ -14,12 +14,20 @@ use crate::work::{self, Batch, NO_SUCH, NO_TIMERS, Offer, Work, timed};
 
 /// How the sources are registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trigger {
+enum Trigger {
     Level,
     Edge,
 }
 
-pub(crate) fn offer(work: &Work, trigger: Trigger) -> Offer {
+pub(crate) fn offer_level(work: &Work) -> Offer {
+    offer(work, Trigger::Level)
+}
+
+pub(crate) fn offer_edge(work: &Work) -> Offer {
+    offer(work, Trigger::Edge)
+}
+
+fn offer(work: &Work, trigger: Trigger) -> Offer {
     match work.name.as_str() {
         "ring" | "ring-edge" | "ring-again" | "ring-timeout" | "toggle" | "cascade" => {
             Ok(ring(work, trigger))
@@ -48,12 +56,9 @@ pub(crate) fn offer_called(work: &Work) -> Offer {
     match work.name.as_str() {
         "ring" | "ring-again" | "ring-timeout" | "toggle" => Ok(called(work, Trigger::Level)),
         "ring-edge" | "cascade" => Ok(called(work, Trigger::Edge)),
-        name if name.starts_with("timer") => Err(NO_TIMERS),
-        _ => Err(ONLY_RINGS),
+        _ => Err(NO_SUCH),
     }
 }
-
-pub(crate) const ONLY_RINGS: &str = "it differs from raw in the rings only";
 
 struct Epoll {
     fd: OwnedFd,

@@ -1,6 +1,7 @@
 //! The targets of evloop, each held against what a run has measured.
 
 use crate::driver::Outcome;
+use crate::roster::{self, Kind};
 
 /// What evloop's time is divided by, or what is taken of evloop itself.
 #[derive(Clone, Copy, Debug)]
@@ -10,27 +11,17 @@ enum Against {
     /// This contender, and of evloop's timers without a loop.
     Alone(&'static str),
     /// The quickest of these.
-    Best(&'static [&'static str]),
+    Best(&'static [Kind]),
     /// Nothing: the number itself.
     Time,
-    /// Nothing, and of what stands beside evloop: see [`Case::beside`](crate::plan::Case::beside).
+    /// Nothing, and of this part of evloop.
     TimeOf(&'static str),
     Instructions,
     EpollCtl,
 }
 
-const PEERS: &[&str] = &[
-    "libevent",
-    "libevent-changelist",
-    "libev",
-    "libuv",
-    "polling",
-    "calloop",
-    "mio",
-    "tokio",
-];
-
-const WITHOUT_PRIORITIES: &[&str] = &["libuv", "polling", "calloop", "mio", "tokio"];
+const PEERS: &[Kind] = &[Kind::Peer, Kind::PeerWithPriorities];
+const WITHOUT_PRIORITIES: &[Kind] = &[Kind::Peer];
 
 const TARGETS: &[(&str, &str, Against, f64)] = &[
     (
@@ -371,10 +362,11 @@ fn value(
     let value = match against {
         Against::One(peer) => own.ratio_to(outcome.of(peer)?),
         Against::Alone(peer) => outcome.of("evloop-timers")?.ratio_to(outcome.of(peer)?),
-        Against::Best(peers) => {
-            let ratios = peers.iter().filter_map(|&peer| {
-                let ratio = own.ratio_to(outcome.of(peer)?);
-                Some((ratio, Some(peer)))
+        Against::Best(kinds) => {
+            let rows = roster::ROWS.iter().filter(|row| kinds.contains(&row.kind));
+            let ratios = rows.filter_map(|row| {
+                let ratio = own.ratio_to(outcome.of(row.name)?);
+                Some((ratio, Some(row.name)))
             });
             return ratios.max_by(|one, other| one.0.total_cmp(&other.0));
         }
@@ -412,7 +404,7 @@ mod tests {
         let labels: Vec<String> = plan::cases(true)
             .into_iter()
             .flat_map(|case| {
-                let readings = plan::readings(&case.work.name).iter();
+                let readings = case.about.readings.iter();
                 readings.map(move |&reading| {
                     let case = case.clone();
                     plan::Case { reading, ..case }.label()

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
     let connections: Vec<_> = (0..connections).map(connect).collect();
     match work.as_str() {
         "flood" => send_stamps(&connections[0]),
-        "idle" | "idle-told" => until_closed(&connections[0]),
+        "idle" => until_closed(&connections[0]),
         _ => send_requests(&connections),
     }
     ExitCode::SUCCESS

@@ -27,12 +27,7 @@ impl Payload for Quiet {
 ///
 /// The connections are accepted before the first look. The loop is made, takes them over, and is run once,
 /// between the looks.
-pub(crate) fn batch<L: IdleLoop>(work: &Work) -> Batch {
-    batch_in(work, L::open)
-}
-
-/// The same, where `open` makes the loop.
-pub(crate) fn batch_in<L: IdleLoop>(work: &Work, open: impl FnOnce() -> L) -> Batch {
+pub(crate) fn batch<L: IdleLoop>(work: &Work, open: impl FnOnce() -> L) -> Batch {
     let own = Processors::usable().own;
     let connections = accept(&[own], work.n).remove(0);
     let mut connections: Vec<_> = connections.into_iter().map(Some).collect();

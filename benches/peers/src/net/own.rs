@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use evloop::{Builder, Cx, EventLoop, Interest, Limits, Mode, Priority};
 
-use super::{Batch, IDLE, IdleLoop, Loop, Payload, Urgency, memory};
+use super::{IDLE, IdleLoop, Loop, Offer, Payload, Urgency, can_be_done, memory};
 use crate::work::Work;
 
 const LOW: Priority = Priority::LEAST_URGENT;
@@ -19,10 +19,17 @@ struct State {
 
 pub(crate) struct Own(EventLoop<State>);
 
-/// [`memory::batch`], where the loop is told how many connections there will be.
-pub(crate) fn told_batch(work: &Work) -> Batch {
+pub(crate) fn offer(work: &Work) -> Offer {
+    super::offer_idle::<Own>(work)
+}
+
+/// The work `idle`, where the loop is told how many connections there will be.
+pub(crate) fn offer_told(work: &Work) -> Offer {
+    can_be_done(work)?;
     let builder = Builder::new().capacity(work.n);
-    memory::batch_in(work, || Own(builder.build().expect("a loop")))
+    Ok(memory::batch(work, || {
+        Own(builder.build().expect("a loop"))
+    }))
 }
 
 impl Loop for Own {
