@@ -1,13 +1,13 @@
 //! Starts the contenders, asks one after the other for a batch, each time in another order, and has it reported.
 
-use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, iter};
 
 use crate::contender::{self, Contender, Found, Running};
 use crate::counts::{self, Counts};
 use crate::options::Options;
+use crate::order::order;
 use crate::page;
 use crate::plan::{self, Case, Counted, Lifetime};
 use crate::report;
@@ -71,6 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let out = &options.out;
     fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     let found = contender::find(out)?;
+    println!("Seed {}.\n", options.seed);
     if !found.missing.is_empty() {
         let packages = found.missing.join(" ");
         println!("Left out, as not installed: apt-get install {packages}\n");
@@ -96,7 +97,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         print!("{}", report::targets(&targets));
     }
     let html = page::page(&outcomes, &targets, &found, options, &took);
-    for (name, text) in [("bench.csv", report::csv(&outcomes)), ("bench.html", html)] {
+    for (name, text) in [
+        ("bench.csv", report::csv(&outcomes, options.seed)),
+        ("bench.html", html),
+    ] {
         let file = options.out.join(name);
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
         println!("{}", file.display());
@@ -116,7 +120,7 @@ fn measure_all(
     for run in 0..options.runs {
         let mut measured = Vec::new();
         for case in cases {
-            let mut outcomes = measure(&found.contenders, case, options)?;
+            let mut outcomes = measure(&found.contenders, case, options, run)?;
             if run == 0 && options.counts {
                 count(&mut outcomes[0], found, &options.out);
             }
@@ -145,6 +149,7 @@ fn measure(
     contenders: &[Contender],
     case: &Case,
     options: &Options,
+    run: usize,
 ) -> Result<Vec<Outcome>, String> {
     let mut present = Vec::new();
     let mut absent = Vec::new();
@@ -160,13 +165,12 @@ fn measure(
         }
     }
     let ops = (case.ops / options.shrink).max(1);
-    // The first repetition warms up.
-    for repetition in 0..=case.reps(options.reps) {
-        for at in shuffled(present.len(), &(case.label(), repetition)) {
+    let seed = (options.seed, run, case.label());
+    // The first time warms up.
+    for repetition in iter::once(0).chain(0..case.reps(options.reps)) {
+        for at in order(present.len(), repetition, &seed) {
             let numbers = present[at].batch(ops)?;
-            if repetition > 0 {
-                present[at].batches.push(numbers);
-            }
+            present[at].batches.push(numbers);
         }
     }
     let readings = case.about.readings.iter().enumerate();
@@ -181,18 +185,6 @@ fn measure(
     Ok(outcomes.collect())
 }
 
-/// The numbers below `count` in an order that follows from `seed`: who comes first, or after whom, makes
-/// some percent.
-fn shuffled(count: usize, seed: &impl Hash) -> Vec<usize> {
-    let mut order: Vec<_> = (0..count).collect();
-    order.sort_by_cached_key(|at| {
-        let mut hasher = DefaultHasher::new();
-        (seed, at).hash(&mut hasher);
-        hasher.finish()
-    });
-    order
-}
-
 /// A process that is new warms up by this part of a batch.
 const WARM_UP: u64 = 4;
 
@@ -202,6 +194,7 @@ struct Present<'a> {
     /// Its process, if that lives on from batch to batch.
     process: Option<Running>,
     case: &'a Case,
+    /// The first is no measurement.
     batches: Vec<Vec<f64>>,
 }
 
@@ -236,6 +229,7 @@ impl Present<'_> {
             times: self
                 .batches
                 .iter()
+                .skip(1)
                 .map(|numbers| numbers[reading])
                 .collect(),
             counts: Counts::default(),
@@ -266,25 +260,5 @@ fn count(outcome: &mut Outcome, found: &Found, out: &Path) {
         let contender = contenders.find(|one| one.row.name == measured.name);
         let contender = contender.expect("it was measured");
         measured.counts = counts::count(contender, case, found.allocations.as_deref(), out);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_repetition_has_all_in_an_order_of_its_own() {
-        let orders: Vec<_> = (0..9_usize)
-            .map(|repetition| shuffled(9, &repetition))
-            .collect();
-        for order in &orders {
-            let mut sorted = order.clone();
-            sorted.sort_unstable();
-            assert_eq!(sorted, Vec::from_iter(0..9));
-        }
-        let firsts = orders.iter().map(|order| order[0]);
-        assert!(firsts.collect::<std::collections::BTreeSet<_>>().len() > 3);
-        assert_eq!(orders[1], shuffled(9, &1_usize));
     }
 }

@@ -14,6 +14,7 @@ mod counts;
 mod driver;
 mod net;
 mod options;
+mod order;
 mod own;
 mod own_timers;
 mod page;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{plan, roster};
+use crate::{order, plan, roster};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -18,10 +18,12 @@ pub(crate) struct Options {
     /// Operations of each batch divided by this, for a smoke test.
     pub(crate) shrink: u64,
     pub(crate) counts: bool,
+    /// From which the orders of the contenders follow.
+    pub(crate) seed: u64,
     pub(crate) out: PathBuf,
 }
 
-const USAGE: &str = "cargo xtask bench [--quick] [--only WORK,...] [--peers NAME,...] [--reps N] [--runs N] [--shrink N] [--no-counts] [--out DIR]";
+const USAGE: &str = "cargo xtask bench [--quick] [--only WORK,...] [--peers NAME,...] [--reps N] [--runs N] [--shrink N] [--seed N] [--no-counts] [--out DIR]";
 
 /// Reads the arguments.
 ///
@@ -37,6 +39,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Options, String> {
         runs: 1,
         shrink: 1,
         counts: true,
+        seed: order::any_seed(),
         out: PathBuf::from("target/bench-results"),
     };
     let mut args = args.iter();
@@ -53,6 +56,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Options, String> {
             "--out" => options.out = PathBuf::from(value()?),
             "--reps" => options.reps = positive(value()?)?,
             "--runs" => options.runs = positive(value()?)?,
+            "--seed" => options.seed = positive(value()?)? as u64,
             "--shrink" => options.shrink = positive(value()?)? as u64,
             _ => return Err(format!("{arg:?} is not understood; {USAGE}")),
         }

@@ -58,10 +58,11 @@ pub(crate) fn page(
     }
     let _ = writeln!(
         html,
-        "<p>Each contender runs in a process of its own: a new one in each repetition, but for timers and sockets. In each of {} repetitions, fewer or more of some works, all run one batch in turn, in an order that is drawn anew; \
+        "<p>Each contender runs in a process of its own: a new one in each repetition, but for timers and sockets. In each of {} repetitions, fewer or more of some works, all run one batch in turn, in an order that is drawn (seed {}), so that each is at each place as often; \
          bars are medians, of nanoseconds an operation where no other unit is said, whiskers the quartiles, ratios are taken within a repetition. \
          Shorter is better. Counts are taken in runs of their own; instructions are those in user space, without a signal's handler.</p>",
         options.reps * options.runs,
+        options.seed,
     );
     html.push_str(&target_table(targets));
     let mut last = "";

@@ -71,9 +71,9 @@ pub(crate) fn targets(verdicts: &[Verdict]) -> String {
 }
 
 /// A row for each contender in each case.
-pub(crate) fn csv(outcomes: &[Outcome]) -> String {
+pub(crate) fn csv(outcomes: &[Outcome], seed: u64) -> String {
     let mut text = String::from(
-        "case,contender,unit,low,median,high,floor,ratio,instructions,syscalls,epoll_ctl,allocations,absent\n",
+        "case,contender,unit,low,median,high,floor,ratio,instructions,syscalls,epoll_ctl,allocations,seed,absent\n",
     );
     for outcome in outcomes {
         let (label, floor) = (outcome.case.label(), outcome.case.floor);
@@ -82,7 +82,7 @@ pub(crate) fn csv(outcomes: &[Outcome]) -> String {
             let (unit, counts) = (outcome.case.reading.unit, &own.counts);
             let _ = writeln!(
                 text,
-                "{label},{},{unit},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},",
+                "{label},{},{unit},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},{seed},",
                 own.name,
                 number(outcome.ratio(own), 4),
                 number(counts.instructions, 1),
@@ -92,7 +92,7 @@ pub(crate) fn csv(outcomes: &[Outcome]) -> String {
             );
         }
         for (name, reason) in &outcome.absent {
-            let _ = writeln!(text, "{label},{name},,,,,{floor},,,,,,\"{reason}\"");
+            let _ = writeln!(text, "{label},{name},,,,,{floor},,,,,,{seed},\"{reason}\"");
         }
     }
     text
