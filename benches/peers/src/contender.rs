@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use crate::net;
 use crate::plan::Case;
 use crate::roster::{self, Library, Program, Row};
@@ -266,6 +268,14 @@ impl Running {
 
     fn line(&mut self) -> Result<String, String> {
         let mut line = String::new();
+        if self.output.buffer().is_empty() {
+            let mut fds = [PollFd::new(self.output.get_ref(), PollFlags::IN)];
+            let ready = poll(&mut fds, Some(&PATIENCE)).map_err(|error| error.to_string())?;
+            if ready == 0 {
+                let _ = self.child.kill();
+                return Err(format!("no answer in {} s", PATIENCE.tv_sec));
+            }
+        }
         self.output
             .read_line(&mut line)
             .map_err(|error| error.to_string())?;
@@ -275,6 +285,12 @@ impl Running {
         Ok(line.trim().to_owned())
     }
 }
+
+/// Longer than any batch takes, and than connecting may.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 300,
+    tv_nsec: 0,
+};
 
 impl Drop for Running {
     fn drop(&mut self) {
