@@ -17,7 +17,7 @@ use crate::targets;
 use crate::work::timed;
 
 /// All that was seen in one case.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) case: Case,
     pub(crate) measured: Vec<Measured>,
@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
 }
 
 /// One contender's times, one a repetition, and counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
     times: Vec<f64>,
@@ -49,15 +49,22 @@ impl Outcome {
         self.measured.iter().find(|measured| measured.name == name)
     }
 
-    /// The ratio to the floor, if the floor took part.
-    pub(crate) fn ratio(&self, own: &Measured) -> Option<f64> {
-        Some(own.ratio_to(self.of(self.case.floor)?))
+    /// A contender's ratio to the floor, if the floor took part.
+    pub(crate) fn ratio(&self, one: &Measured) -> Option<f64> {
+        Some(one.ratio_to(self.of(self.case.floor)?))
+    }
+
+    /// evloop's ratio to a contender.
+    pub(crate) fn own_ratio(&self, other: &Measured) -> Option<f64> {
+        Some(self.of("evloop")?.ratio_to(other))
     }
 
     /// Adds what another run of the same case has measured.
-    fn extend(&mut self, other: Self) {
-        for (own, other) in self.measured.iter_mut().zip(other.measured) {
-            own.times.extend(other.times);
+    fn extend(&mut self, other: &Self) {
+        for own in &mut self.measured {
+            if let Some(other) = other.of(own.name) {
+                own.times.extend(&other.times);
+            }
         }
     }
 }
@@ -66,24 +73,20 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// A contender failed, or a file could not be written.
+/// A contender failed, or a file could not be written. What was measured before is there.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     let out = &options.out;
     fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     let found = contender::find(out)?;
-    println!("Seed {}.\n", options.seed);
+    println!("Seed {}.", options.seed);
     if !found.missing.is_empty() {
         let packages = found.missing.join(" ");
-        println!("Left out, as not installed: apt-get install {packages}\n");
+        println!("Left out, as not installed: apt-get install {packages}");
     }
-    let mut cases = plan::cases(options.is_quick);
-    cases.retain(|case| options.wants(&case.work.name));
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    let mut verdicts = Vec::new();
+    println!();
+    let mut runs = Vec::new();
     let mut result = Ok(());
-    let time =
-        timed(|| result = measure_all(&found, &cases, options, &mut outcomes, &mut verdicts));
-    result?;
+    let time = timed(|| result = measure_all(&found, options, &mut runs));
     let minutes = Duration::from_nanos(time as u64).as_secs_f64() / 60.0;
     let took = format!(
         "{} took {minutes:.1} minutes",
@@ -92,56 +95,65 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             runs => format!("{runs} runs"),
         }
     );
-    let targets = targets::merge(verdicts);
+    // Of batches that were made smaller nothing is to be concluded.
+    let targets = match options.shrink {
+        1 => targets::judge(&runs),
+        _ => Vec::new(),
+    };
     if !targets.is_empty() {
         print!("{}", report::targets(&targets));
     }
-    let html = page::page(&outcomes, &targets, &found, options, &took);
+    let outcomes = pooled(&runs);
     for (name, text) in [
         ("bench.csv", report::csv(&outcomes, options.seed)),
-        ("bench.html", html),
+        (
+            "bench.html",
+            page::page(&outcomes, &targets, &found, options, &took),
+        ),
     ] {
-        let file = options.out.join(name);
+        let file = out.join(name);
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
         println!("{}", file.display());
     }
     println!("{took}.");
-    Ok(())
+    result
 }
 
-/// Every case, once a run. Counts are the same in each, and taken in the first.
+/// Every case, once a run. Counts are the same in each, and taken in the first. After a failure there is what came before.
 fn measure_all(
     found: &Found,
-    cases: &[Case],
     options: &Options,
-    outcomes: &mut Vec<Outcome>,
-    verdicts: &mut Vec<Vec<targets::Verdict>>,
+    runs: &mut Vec<Vec<Outcome>>,
 ) -> Result<(), String> {
     for run in 0..options.runs {
-        let mut measured = Vec::new();
-        for case in cases {
-            let mut outcomes = measure(&found.contenders, case, options, run)?;
+        runs.push(Vec::new());
+        for case in plan::cases(options.is_quick) {
+            if !options.wants(&case.work.name) {
+                continue;
+            }
+            let mut outcomes = measure(&found.contenders, &case, options, run)?;
             if run == 0 && options.counts {
                 count(&mut outcomes[0], found, &options.out);
             }
             for outcome in outcomes {
                 print!("{}", report::table(&outcome));
-                measured.push(outcome);
-            }
-        }
-        // Of batches that were made smaller nothing is to be concluded.
-        if options.shrink == 1 {
-            verdicts.push(targets::judge(&measured));
-        }
-        if run == 0 {
-            *outcomes = measured;
-        } else {
-            for (outcome, other) in outcomes.iter_mut().zip(measured) {
-                outcome.extend(other);
+                runs[run].push(outcome);
             }
         }
     }
     Ok(())
+}
+
+/// All runs in one.
+fn pooled(runs: &[Vec<Outcome>]) -> Vec<Outcome> {
+    let mut runs = runs.iter();
+    let mut pooled = runs.next().cloned().unwrap_or_default();
+    for run in runs {
+        for (own, other) in pooled.iter_mut().zip(run) {
+            own.extend(other);
+        }
+    }
+    pooled
 }
 
 /// One outcome for each of the work's readings.
@@ -260,5 +272,52 @@ fn count(outcome: &mut Outcome, found: &Found, out: &Path) {
         let contender = contenders.find(|one| one.row.name == measured.name);
         let contender = contender.expect("it was measured");
         measured.counts = counts::count(contender, case, found.allocations.as_deref(), out);
+    }
+}
+
+#[cfg(test)]
+impl Measured {
+    pub(crate) fn new(name: &'static str, times: Vec<f64>) -> Self {
+        let counts = Counts::default();
+        Self {
+            name,
+            times,
+            counts,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Outcome {
+    /// Of the case of that label.
+    pub(crate) fn new(label: &str, measured: Vec<Measured>) -> Self {
+        let mut cases = plan::outcomes(true).into_iter();
+        let case = cases.find(|case| case.label() == label);
+        Self {
+            case: case.expect("there is such a case"),
+            measured,
+            absent: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_pooled_by_case_and_contender() {
+        let run = |own: f64, peer: f64| {
+            let measured = [("evloop", own), ("libev", peer)];
+            let measured = measured.map(|(name, time)| Measured::new(name, vec![time]));
+            Outcome::new("signal", measured.into())
+        };
+        // The last run broke off.
+        let runs = [vec![run(1.0, 2.0)], vec![run(3.0, 4.0)], vec![]];
+        let pooled = pooled(&runs);
+        assert_eq!(pooled.len(), 1);
+        assert_eq!(pooled[0].of("evloop").unwrap().times, [1.0, 3.0]);
+        let libev = pooled[0].of("libev").unwrap();
+        assert_eq!(pooled[0].own_ratio(libev), Some(0.625));
     }
 }

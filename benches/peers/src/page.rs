@@ -10,13 +10,13 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 use crate::contender::Found;
 use crate::driver::Outcome;
 use crate::options::Options;
-use crate::report::number;
+use crate::report::{COUNTED_ONCE, number};
 use crate::targets::Verdict;
 
 const WIDTH: i32 = 760;
 const ROW: i32 = 24;
 const LEFT: i32 = 160;
-const RIGHT: i32 = 150;
+const RIGHT: i32 = 200;
 
 /// Colours that stand for variables of the page's style, which differ in light and dark.
 const INK: RGBColor = RGBColor(1, 1, 1);
@@ -59,7 +59,7 @@ pub(crate) fn page(
     let _ = writeln!(
         html,
         "<p>Each contender runs in a process of its own: a new one in each repetition, but for timers and sockets. In each of {} repetitions, fewer or more of some works, all run one batch in turn, in an order that is drawn (seed {}), so that each is at each place as often; \
-         bars are medians, of nanoseconds an operation where no other unit is said, whiskers the quartiles, ratios are taken within a repetition. \
+         bars are medians, of nanoseconds an operation where no other unit is said, whiskers the quartiles, ratios are taken within a repetition: to the floor beside the bar, and at the right edge evloop's to each. \
          Shorter is better. Counts are taken in runs of their own; instructions are those in user space, without a signal's handler.</p>",
         options.reps * options.runs,
         options.seed,
@@ -85,7 +85,7 @@ fn target_table(targets: &[Verdict]) -> String {
         return String::new();
     };
     let mut html = format!(
-        "<h2>Targets</h2>\n<table><tr><th>target<th>at most<th colspan={runs}>is<th></tr>\n"
+        "<h2>Targets</h2>\n<table><tr><th>target<th>at most<th colspan={runs}>is<th>reached</tr>\n"
     );
     for target in targets {
         let class = if target.is_reached() {
@@ -100,13 +100,17 @@ fn target_table(targets: &[Verdict]) -> String {
             target.limit
         );
         for value in &target.values {
-            // Counts are of the first run only.
+            // What was counted once.
             let columns = runs / target.values.len();
             let _ = write!(html, "<td colspan={columns}>{value:.2}");
         }
         let _ = writeln!(html, "<td>{}</tr>", target.says());
     }
-    html + "</table>\n"
+    html.push_str("</table>\n");
+    if runs > 1 {
+        let _ = writeln!(html, "<p class=absent>{COUNTED_ONCE}</p>");
+    }
+    html
 }
 
 /// A bar for each contender.
@@ -142,6 +146,7 @@ fn plot(outcome: &Outcome) -> String {
                 .ratio(own)
                 .map_or_else(String::new, |ratio| format!("  {ratio:.2}×"));
             let says = format!("{:.1} {}{ratio}", time.median, outcome.case.reading.unit);
+            let own_ratio = number(outcome.own_ratio(own), 2);
             let whisker = vec![(at(time.low), middle), (at(time.high), middle)];
             let drawn = area
                 .draw(&Rectangle::new(bar, colour.filled()))
@@ -152,6 +157,10 @@ fn plot(outcome: &Outcome) -> String {
                         (LEFT - 10, middle),
                         style(HPos::Right),
                     ))
+                })
+                .and_then(|()| {
+                    let at_edge = (WIDTH, middle);
+                    area.draw(&Text::new(own_ratio, at_edge, style(HPos::Right)))
                 })
                 .and_then(|()| {
                     area.draw(&Text::new(

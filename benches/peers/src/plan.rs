@@ -378,3 +378,16 @@ fn case(name: &str, (n, active): (usize, usize), ops: u64, floor: &'static str) 
         counted: Counted::All,
     }
 }
+
+/// The same, once for each of its work's readings.
+#[cfg(test)]
+pub(crate) fn outcomes(is_quick: bool) -> Vec<Case> {
+    let readings = |case: Case| {
+        let readings = case.about.readings.iter();
+        readings.map(move |&reading| Case {
+            reading,
+            ..case.clone()
+        })
+    };
+    cases(is_quick).into_iter().flat_map(readings).collect()
+}

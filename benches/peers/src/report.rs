@@ -9,11 +9,12 @@ use crate::targets::Verdict;
 /// A case: a row for each contender.
 pub(crate) fn table(outcome: &Outcome) -> String {
     let mut text = format!(
-        "{:<22}{:>12}{:>20}{:>9}{:>8}{:>9}{:>7}{:>7}\n",
+        "{:<22}{:>12}{:>20}{:>9}{:>11}{:>8}{:>9}{:>7}{:>7}\n",
         outcome.case.label(),
         format!("{}, median", outcome.case.reading.unit),
         "quartiles",
         "ratio",
+        "evloop to",
         "instr",
         "syscalls",
         "ctl",
@@ -25,10 +26,11 @@ pub(crate) fn table(outcome: &Outcome) -> String {
         let counts = &measured.counts;
         let _ = writeln!(
             text,
-            "  {:<20}{:>12.1}{spread:>20}{:>9}{:>8}{:>9}{:>7}{:>7}",
+            "  {:<20}{:>12.1}{spread:>20}{:>9}{:>11}{:>8}{:>9}{:>7}{:>7}",
             measured.name,
             time.median,
             number(outcome.ratio(measured), 2),
+            number(outcome.own_ratio(measured), 2),
             number(counts.instructions, 0),
             number(counts.syscalls, 2),
             number(counts.epoll_ctl, 2),
@@ -48,11 +50,20 @@ pub(crate) fn number(value: Option<f64>, places: usize) -> String {
     value.map_or_else(String::new, |value| format!("{:.places$}", value.max(0.0)))
 }
 
+/// Of what the runs say once.
+pub(crate) const COUNTED_ONCE: &str = "Instructions and calls are counted in the first run only.";
+
 /// Each target with what each run says of it.
 pub(crate) fn targets(verdicts: &[Verdict]) -> String {
     let runs = verdicts.iter().map(|verdict| verdict.values.len());
-    let width = 12 * runs.max().unwrap_or(1);
-    let mut text = format!("{:<46}{:>8}{:>width$}\n", "target", "at most", "is");
+    let runs = runs.max().unwrap_or(1);
+    let width = 12 * runs;
+    let name = |verdict: &Verdict| verdict.name().chars().count();
+    let longest = verdicts.iter().map(name).max().unwrap_or(0);
+    let mut text = format!(
+        "{:<longest$}{:>9}{:>width$}  {}\n",
+        "target", "at most", "is", "reached"
+    );
     for verdict in verdicts {
         let values: String = verdict
             .values
@@ -61,11 +72,14 @@ pub(crate) fn targets(verdicts: &[Verdict]) -> String {
             .collect();
         let _ = writeln!(
             text,
-            "{:<46}{:>8.2}{values:>width$}  {}",
+            "{:<longest$}{:>9.2}{values:>width$}  {}",
             verdict.name(),
             verdict.limit,
             verdict.says()
         );
+    }
+    if runs > 1 {
+        let _ = writeln!(text, "{COUNTED_ONCE}");
     }
     text
 }
@@ -73,7 +87,7 @@ pub(crate) fn targets(verdicts: &[Verdict]) -> String {
 /// A row for each contender in each case.
 pub(crate) fn csv(outcomes: &[Outcome], seed: u64) -> String {
     let mut text = String::from(
-        "case,contender,unit,low,median,high,floor,ratio,instructions,syscalls,epoll_ctl,allocations,seed,absent\n",
+        "case,contender,unit,low,median,high,floor,ratio,evloop_to_it,instructions,syscalls,epoll_ctl,allocations,seed,absent\n",
     );
     for outcome in outcomes {
         let (label, floor) = (outcome.case.label(), outcome.case.floor);
@@ -82,9 +96,10 @@ pub(crate) fn csv(outcomes: &[Outcome], seed: u64) -> String {
             let (unit, counts) = (outcome.case.reading.unit, &own.counts);
             let _ = writeln!(
                 text,
-                "{label},{},{unit},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},{seed},",
+                "{label},{},{unit},{low:.2},{median:.2},{high:.2},{floor},{},{},{},{},{},{},{seed},",
                 own.name,
                 number(outcome.ratio(own), 4),
+                number(outcome.own_ratio(own), 4),
                 number(counts.instructions, 1),
                 number(counts.syscalls, 4),
                 number(counts.epoll_ctl, 4),
@@ -92,7 +107,7 @@ pub(crate) fn csv(outcomes: &[Outcome], seed: u64) -> String {
             );
         }
         for (name, reason) in &outcome.absent {
-            let _ = writeln!(text, "{label},{name},,,,,{floor},,,,,,{seed},\"{reason}\"");
+            let _ = writeln!(text, "{label},{name},,,,,{floor},,,,,,,{seed},\"{reason}\"");
         }
     }
     text
