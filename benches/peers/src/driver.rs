@@ -10,6 +10,7 @@ use crate::options::Options;
 use crate::order::order;
 use crate::page;
 use crate::plan::{self, Case, Counted, Lifetime};
+use crate::readme;
 use crate::report;
 use crate::roster::Kind;
 use crate::stats::Spread;
@@ -110,6 +111,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             "bench.html",
             page::page(&outcomes, &targets, &found, options, &took),
         ),
+        ("readme.md", readme::tables(&outcomes, &targets)),
     ] {
         let file = out.join(name);
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;

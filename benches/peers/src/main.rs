@@ -24,6 +24,7 @@ mod peer_polling;
 mod peer_tokio;
 mod plan;
 mod raw;
+mod readme;
 mod report;
 mod roster;
 mod stats;

@@ -26,186 +26,105 @@ use Against::{Alone, EpollCtl, Instructions, One, Time, TimeOf};
 const BEST_PEER: Against = Against::Best(&[Kind::Peer, Kind::PeerWithPriorities]);
 const BEST_WITHOUT_PRIORITIES: Against = Against::Best(&[Kind::Peer]);
 
-/// A number of a case, and what it is to be at most.
-type Target = (&'static str, Against, f64);
+/// A line of [`TARGETS`].
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    /// What is done, and the label of the case: the targets that follow are about it.
+    Of(&'static str, &'static str),
+    /// What the number is, and what it is to be at most.
+    Target(&'static str, Against, f64),
+}
 
-/// The targets of a case: what is done there, and the case's label.
-const TARGETS: &[(&str, &str, &[Target])] = &[
-    (
-        "ring, level, 1000/100",
-        "ring 1000/100",
-        &[
-            ("to raw", One("raw-level"), 1.03),
-            ("to raw with callbacks", One("raw-called"), 1.03),
-            ("to the best peer", BEST_PEER, 1.0),
-        ],
-    ),
-    (
-        "ring, edge, 1000/100",
-        "ring-edge 1000/100",
-        &[
-            ("to raw", One("raw-edge"), 1.03),
-            ("to raw with callbacks", One("raw-called"), 1.03),
-            ("to the best peer", BEST_PEER, 1.0),
-        ],
-    ),
-    (
+use Line::{Of, Target};
+
+const TARGETS: &[Line] = &[
+    Of("ring, level, 1000/100", "ring 1000/100"),
+    Target("to raw", One("raw-level"), 1.03),
+    Target("to raw with callbacks", One("raw-called"), 1.03),
+    Target("to the best peer", BEST_PEER, 1.0),
+    Of("ring, edge, 1000/100", "ring-edge 1000/100"),
+    Target("to raw", One("raw-edge"), 1.03),
+    Target("to raw with callbacks", One("raw-called"), 1.03),
+    Target("to the best peer", BEST_PEER, 1.0),
+    Of(
         "ring, deleted and added with a timeout",
         "ring-again 1000/100",
-        &[
-            ("to raw, without one", One("raw-level"), 1.08),
-            ("to raw with callbacks", One("raw-called"), 1.08),
-            ("to the best peer", BEST_PEER, 1.0),
-            ("calls of `epoll_ctl` an event", EpollCtl, 0.0),
-            ("instructions an event", Instructions, 300.0),
-        ],
     ),
-    (
-        "ring, persistent",
-        "ring 1000/100",
-        &[("instructions an event", Instructions, 130.0)],
-    ),
-    (
-        "cascade",
-        "cascade 100/1",
-        &[
-            ("to raw, edge", One("raw-edge"), 1.10),
-            ("to raw, level", One("raw-level"), 1.10),
-            ("to raw with callbacks, edge", One("raw-called"), 1.10),
-        ],
-    ),
-    (
+    Target("to raw, without one", One("raw-level"), 1.08),
+    Target("to raw with callbacks", One("raw-called"), 1.08),
+    Target("to the best peer", BEST_PEER, 1.0),
+    Target("calls of `epoll_ctl` an event", EpollCtl, 0.0),
+    Target("instructions an event", Instructions, 300.0),
+    Of("ring, persistent", "ring 1000/100"),
+    Target("instructions an event", Instructions, 130.0),
+    Of("cascade", "cascade 100/1"),
+    Target("to raw, edge", One("raw-edge"), 1.10),
+    Target("to raw, level", One("raw-level"), 1.10),
+    Target("to raw with callbacks, edge", One("raw-called"), 1.10),
+    Of(
         "idle timeout refreshed by each event, 1000/100",
         "ring-timeout 1000/100",
-        &[("to no timeout", One("evloop-no-timeout"), 1.03)],
     ),
-    (
-        "the same, 100/1",
-        "ring-timeout 100/1",
-        &[("to no timeout", One("evloop-no-timeout"), 1.03)],
+    Target("to no timeout", One("evloop-no-timeout"), 1.03),
+    Of("the same, 100/1", "ring-timeout 100/1"),
+    Target("to no timeout", One("evloop-no-timeout"), 1.03),
+    Of("write interest toggled within a turn", "toggle 1000/100"),
+    Target("to raw", One("raw-level"), 1.15),
+    Target("to raw with callbacks", One("raw-called"), 1.15),
+    Target("calls of `epoll_ctl` an event", EpollCtl, 0.0),
+    Of("wake from the same processor", "wake"),
+    Target("to raw, edge", One("raw-edge"), 1.05),
+    Of("wake from another processor", "wake-other"),
+    Target("to raw, edge", One("raw-edge"), 1.05),
+    Of("signal", "signal"),
+    Target("to a handler and a pipe", One("raw-level"), 0.7),
+    Of("echo, 64 connections: server CPU a request", "echo 64 cpu"),
+    Target("to raw", One("raw-level"), 1.03),
+    Of("urgent events beside a flood, p99", "flood 256 p99"),
+    Target(
+        "to the best without priorities",
+        BEST_WITHOUT_PRIORITIES,
+        0.1,
     ),
-    (
-        "write interest toggled within a turn",
-        "toggle 1000/100",
-        &[
-            ("to raw", One("raw-level"), 1.15),
-            ("to raw with callbacks", One("raw-called"), 1.15),
-            ("calls of `epoll_ctl` an event", EpollCtl, 0.0),
-        ],
-    ),
-    (
-        "wake from the same processor",
-        "wake",
-        &[("to raw, edge", One("raw-edge"), 1.05)],
-    ),
-    (
-        "wake from another processor",
-        "wake-other",
-        &[("to raw, edge", One("raw-edge"), 1.05)],
-    ),
-    (
-        "signal",
-        "signal",
-        &[("to a handler and a pipe", One("raw-level"), 0.7)],
-    ),
-    (
-        "echo, 64 connections: server CPU a request",
-        "echo 64 cpu",
-        &[("to raw", One("raw-level"), 1.03)],
-    ),
-    (
-        "urgent events beside a flood, p99",
-        "flood 256 p99",
-        &[(
-            "to the best without priorities",
-            BEST_WITHOUT_PRIORITIES,
-            0.1,
-        )],
-    ),
-    (
-        "100,000 timers, add",
-        "timer-add 100000",
-        &[
-            ("to libev", One("libev"), 0.8),
-            ("to libev, told the time", One("libev-now"), 0.8),
-        ],
-    ),
-    (
-        "100,000 timers, cancel",
-        "timer-cancel 100000",
-        &[("to libev", One("libev"), 0.8)],
-    ),
-    (
-        "100,000 timers, move later",
-        "timer-later 100000",
-        &[
-            ("to libev", One("libev"), 0.8),
-            ("to libev, told the time", One("libev-now"), 0.8),
-            ("ns", Time, 8.0),
-        ],
-    ),
-    (
-        "100,000 timers, move earlier",
-        "timer-earlier 100000",
-        &[
-            ("to libev", One("libev"), 0.8),
-            ("to libev, told the time", One("libev-now"), 0.8),
-        ],
-    ),
-    (
-        "100,000 timers, expire",
-        "timer-expire 100000",
-        &[
-            ("to libev", One("libev"), 0.8),
-            ("to tokio", One("tokio"), 0.5),
-        ],
-    ),
-    (
-        "`evloop-timers` alone, add",
-        "timer-add 100000",
-        &[("to libev", Alone("libev"), 0.8)],
-    ),
-    (
-        "`evloop-timers` alone, cancel",
-        "timer-cancel 100000",
-        &[("to libev", Alone("libev"), 0.8)],
-    ),
-    (
-        "`evloop-timers` alone, move later",
-        "timer-later 100000",
-        &[
-            ("to libev", Alone("libev"), 0.8),
-            ("ns", TimeOf("evloop-timers"), 8.0),
-        ],
-    ),
-    (
+    Of("100,000 timers, add", "timer-add 100000"),
+    Target("to libev", One("libev"), 0.8),
+    Target("to libev, told the time", One("libev-now"), 0.8),
+    Of("100,000 timers, cancel", "timer-cancel 100000"),
+    Target("to libev", One("libev"), 0.8),
+    Of("100,000 timers, move later", "timer-later 100000"),
+    Target("to libev", One("libev"), 0.8),
+    Target("to libev, told the time", One("libev-now"), 0.8),
+    Target("ns", Time, 8.0),
+    Of("100,000 timers, move earlier", "timer-earlier 100000"),
+    Target("to libev", One("libev"), 0.8),
+    Target("to libev, told the time", One("libev-now"), 0.8),
+    Of("100,000 timers, expire", "timer-expire 100000"),
+    Target("to libev", One("libev"), 0.8),
+    Target("to tokio", One("tokio"), 0.5),
+    Of("`evloop-timers` alone, add", "timer-add 100000"),
+    Target("to libev", Alone("libev"), 0.8),
+    Of("`evloop-timers` alone, cancel", "timer-cancel 100000"),
+    Target("to libev", Alone("libev"), 0.8),
+    Of("`evloop-timers` alone, move later", "timer-later 100000"),
+    Target("to libev", Alone("libev"), 0.8),
+    Target("ns", TimeOf("evloop-timers"), 8.0),
+    Of(
         "`evloop-timers` alone, move earlier",
         "timer-earlier 100000",
-        &[("to libev", Alone("libev"), 0.8)],
     ),
-    (
-        "`evloop-timers` alone, expire",
-        "timer-expire 100000",
-        &[
-            ("to libev", Alone("libev"), 0.8),
-            ("to tokio", Alone("tokio"), 0.5),
-        ],
-    ),
-    (
-        "a kept event deleted and added",
-        "add-delete",
-        &[("ns", Time, 15.0)],
-    ),
-    (
+    Target("to libev", Alone("libev"), 0.8),
+    Of("`evloop-timers` alone, expire", "timer-expire 100000"),
+    Target("to libev", Alone("libev"), 0.8),
+    Target("to tokio", Alone("tokio"), 0.5),
+    Of("a kept event deleted and added", "add-delete"),
+    Target("ns", Time, 15.0),
+    Of(
         "idle connection with a timeout, the loop told of their number",
         "idle 10000",
-        &[("bytes", TimeOf("evloop-told"), 160.0)],
     ),
-    (
-        "the same, not told",
-        "idle 10000",
-        &[("bytes", Time, 160.0)],
-    ),
+    Target("bytes", TimeOf("evloop-told"), 160.0),
+    Of("the same, not told", "idle 10000"),
+    Target("bytes", Time, 160.0),
 ];
 
 /// A target and what came of it.
@@ -222,6 +141,10 @@ pub(crate) struct Verdict {
 impl Verdict {
     pub(crate) fn name(&self) -> String {
         format!("{}: {}", self.work, self.what)
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        Spread::of(&self.values).median
     }
 
     /// In how many runs it was reached.
@@ -247,23 +170,29 @@ impl Verdict {
 /// Those that the runs say something about.
 pub(crate) fn judge(runs: &[Vec<Outcome>]) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
-    for &(work, label, targets) in TARGETS {
-        for &(what, against, limit) in targets {
-            let (values, what) = match against {
-                Against::Best(kinds) => {
-                    let (values, peer) = best(runs, label, kinds);
-                    (values, format!("{what} ({peer})"))
-                }
-                _ => (values(runs, label, against), what.to_owned()),
-            };
-            if !values.is_empty() {
-                verdicts.push(Verdict {
-                    work,
-                    what,
-                    limit,
-                    values,
-                });
+    let (mut work, mut label) = ("", "");
+    for &line in TARGETS {
+        let (what, against, limit) = match line {
+            Of(of, case) => {
+                (work, label) = (of, case);
+                continue;
             }
+            Target(what, against, limit) => (what, against, limit),
+        };
+        let (values, what) = match against {
+            Against::Best(kinds) => {
+                let (values, peer) = best(runs, label, kinds);
+                (values, format!("{what} ({peer})"))
+            }
+            _ => (values(runs, label, against), what.to_owned()),
+        };
+        if !values.is_empty() {
+            verdicts.push(Verdict {
+                work,
+                what,
+                limit,
+                values,
+            });
         }
     }
     verdicts
@@ -325,20 +254,20 @@ mod tests {
     #[test]
     fn each_target_is_about_a_case_of_the_quick_run() {
         let labels: Vec<_> = plan::outcomes(true).iter().map(plan::Case::label).collect();
-        for (work, label, _) in TARGETS {
-            let cases = labels.iter().filter(|known| known == label).count();
-            assert_eq!(cases, 1, "{work}: {label}");
+        for line in TARGETS {
+            if let Of(work, label) = line {
+                let cases = labels.iter().filter(|known| known == label).count();
+                assert_eq!(cases, 1, "{work}: {label}");
+            }
         }
     }
 
     #[test]
     fn each_target_names_contenders_that_there_are() {
-        for (work, _, targets) in TARGETS {
-            for (what, against, _) in *targets {
-                if let One(name) | Alone(name) | TimeOf(name) = against {
-                    let is_there = roster::ROWS.iter().any(|row| row.name == *name);
-                    assert!(is_there, "{work} {what}: {name}");
-                }
+        for line in TARGETS {
+            if let Target(_, One(name) | Alone(name) | TimeOf(name), _) = line {
+                let is_there = roster::ROWS.iter().any(|row| row.name == *name);
+                assert!(is_there, "{line:?}");
             }
         }
     }
