@@ -58,7 +58,7 @@ pub(crate) fn page(
     }
     let _ = writeln!(
         html,
-        "<p>Each contender runs in a process of its own: a new one in each repetition, but for timers and sockets. In each of {} repetitions, fewer or more of some works, all run one batch in turn, in an order that is drawn (seed {}), so that each is at each place as often; \
+        "<p>Each contender runs in a process of its own: a new one in each repetition, but for timers and sockets. In each of {} repetitions, fewer or more of some works, all run one batch in turn, in an order that is drawn (seed {}), so that each is about as often at each place; \
          bars are medians, of nanoseconds an operation where no other unit is said, whiskers the quartiles, ratios are taken within a repetition: to the floor beside the bar, and at the right edge evloop's to each. \
          Shorter is better. Counts are taken in runs of their own; instructions are those in user space, without a signal's handler.</p>",
         options.reps * options.runs,
