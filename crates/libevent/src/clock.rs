@@ -27,10 +27,14 @@ pub(crate) fn wall() -> Duration {
         .unwrap_or_default()
 }
 
-/// Negative parts count as nothing: what is overdue is due.
+/// Both parts together, of which one may be negative. Less than nothing counts as nothing: what is
+/// overdue is due.
 pub(crate) fn duration(tv: timeval) -> Duration {
-    let seconds = u64::try_from(tv.tv_sec).unwrap_or(0);
-    let microseconds = u64::try_from(tv.tv_usec).unwrap_or(0);
+    // Wide enough for any two parts.
+    let us = i128::from(tv.tv_sec) * 1_000_000 + i128::from(tv.tv_usec);
+    let us = us.max(0).unsigned_abs();
+    let seconds = u64::try_from(us / 1_000_000).unwrap_or(u64::MAX);
+    let microseconds = u64::try_from(us % 1_000_000).unwrap_or(0);
     Duration::from_secs(seconds).saturating_add(Duration::from_micros(microseconds))
 }
 
@@ -50,7 +54,13 @@ mod tests {
         let of = |tv_sec, tv_usec| duration(timeval { tv_sec, tv_usec });
         assert_eq!(of(1, 500_000), Duration::from_millis(1500));
         assert_eq!(of(1, 2_500_000), Duration::from_millis(3500));
-        assert_eq!(of(-5, 0), Duration::ZERO);
+        assert_eq!(of(1, -700_000), Duration::from_millis(300));
+        assert_eq!(of(-1, 1_300_000), Duration::from_millis(300));
+        for (seconds, microseconds) in [(-5, 0), (-1, 700_000), (0, -1), (1, -1_000_001)] {
+            assert_eq!(of(seconds, microseconds), Duration::ZERO);
+        }
+        assert_eq!(of(i64::MIN, i64::MIN), Duration::ZERO);
+        assert_eq!(of(i64::MIN, i64::MAX), Duration::ZERO);
         assert_eq!(
             of(i64::MAX, i64::MAX),
             Duration::from_secs(9_223_372_036_854_775_807)

@@ -3,7 +3,9 @@
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
-use evloop_libevent::{event_base_init_common_timeout, event_pending, event_remove_timer};
+use evloop_libevent::{
+    event_add, event_base_init_common_timeout, event_pending, event_remove_timer,
+};
 use libc::timeval;
 
 use crate::support::{Ev, Loop, NONBLOCK, Notes, ONCE, PERSIST, READ, TIMEOUT, ms, time};
@@ -23,6 +25,25 @@ fn timer_is_not_early() {
         assert_eq!(events.run(0), 1);
         assert!(began.elapsed() >= ms(20));
         assert_eq!(notes.take(), [TIMEOUT]);
+    }
+}
+
+/// As a program has them that subtracts one time from another.
+#[test]
+fn overdue_time_is_due_at_once_and_one_with_a_negative_part_is_what_both_parts_make() {
+    let events = Loop::new();
+    for (tv_sec, tv_usec, other) in [(-1, 700_000, ms(1)), (1, -999_000, ms(500))] {
+        let (first, told) = Ev::noting(&events, -1, 0);
+        let (second, other_told) = Ev::noting(&events, -1, 0);
+        let time = timeval { tv_sec, tv_usec };
+        // SAFETY: the event is one.
+        assert_eq!(unsafe { event_add(first.event(), Some(&time)) }, 0);
+        second.add_for(other);
+        assert_eq!(events.run(ONCE), 0);
+        assert_eq!(told.take(), [TIMEOUT], "{tv_sec} s {tv_usec} us");
+        // Both were due, where the machine was busy.
+        assert!(other_told.len() <= 1);
+        second.del();
     }
 }
 
@@ -97,7 +118,7 @@ fn timers_with_one_deadline_and_events_of_one_file_run_in_the_order_of_adding() 
             let event = Ev::new(&events, fd, what, move |_, _| noted.note(number));
             let timeout = is_timer.then_some(&common);
             // SAFETY: event and time are there.
-            let added = unsafe { evloop_libevent::event_add(event.event(), timeout) };
+            let added = unsafe { event_add(event.event(), timeout) };
             assert_eq!(added, 0);
             event
         })
@@ -146,7 +167,7 @@ fn common_timeout_is_one_for_all_who_ask_for_its_time() {
 
     let (event, notes) = Ev::noting(&events, -1, 0);
     // SAFETY: event and time are there.
-    let added = unsafe { evloop_libevent::event_add(event.event(), Some(&marked)) };
+    let added = unsafe { event_add(event.event(), Some(&marked)) };
     assert_eq!(added, 0);
     assert_eq!(events.run(0), 1);
     assert_eq!(notes.take(), [TIMEOUT]);
