@@ -25,6 +25,7 @@ use crate::method::{self, Mechanism, Method};
 use crate::once::Once;
 use crate::signals::Signals;
 use crate::wakers::Notifier;
+use crate::wishes::{Wish, Wished, Wishes};
 use crate::{debug, log, mm};
 
 /// `struct event_base`. Opaque, but for the two places where libevent's own tests look for a file
@@ -42,6 +43,8 @@ pub struct Base {
     pub(crate) flags: c_int,
     /// How many priorities there are, for who asks without entering.
     pub(crate) priorities: Cell<c_int>,
+    /// What handlers have asked for that have interrupted somebody who has the state.
+    pub(crate) wishes: Wishes,
     pub(crate) state: RefCell<State>,
 }
 
@@ -154,6 +157,39 @@ impl State {
         }
     }
 
+    /// Ends a wait, if the loop is at one, whoever asks. A handler that does may have interrupted the very
+    /// thread that is just about to block.
+    fn end_wait(&self) {
+        if !self.is_runner() {
+            self.notify();
+        } else if !self.kernel.is_here() && !self.stamp.is_child() {
+            let notifier = self.notifier.as_ref().map(|notifier| &notifier.waker);
+            let signals = || self.signals.as_ref().map(Signals::waker);
+            if let Some(waker) = notifier.or_else(signals) {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Grants what was wished for.
+    pub(crate) fn grant(&mut self, wished: Wished) {
+        let is_running = self.core.is_running();
+        if wished.has(Wish::Break) {
+            self.got_break = true;
+            if is_running {
+                self.core.break_loop();
+            }
+        }
+        if wished.has(Wish::Continue) && is_running {
+            self.core.rescan();
+        }
+        if wished.has(Wish::Exit) {
+            self.got_exit = true;
+            self.core.exit();
+        }
+        self.end_wait();
+    }
+
     /// Keeps the loop running, or no longer.
     pub(crate) fn keep_running(&mut self, keep: bool) {
         if keep && self.keeper.is_none() {
@@ -214,6 +250,7 @@ impl Base {
             method,
             flags: config.flags,
             priorities: Cell::new(1),
+            wishes: Wishes::new(),
             state: RefCell::new(state),
         });
         // SAFETY: the pointer must be null or that of a base, which nobody else has yet.

@@ -8,8 +8,8 @@ use libc::timeval;
 
 use crate::abi::EV_TIMEOUT;
 use crate::base::Base;
-use crate::lock::Entered;
 use crate::once::event_base_once;
+use crate::wishes::Wish;
 
 /// Ends the run, or the next, at the end of the turn in which this time has passed; null: of this turn.
 /// -1 where there is no memory.
@@ -19,6 +19,9 @@ use crate::once::event_base_once;
 /// `base` is a base; `time` is null or a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn event_base_loopexit(base: Option<&Base>, time: Option<&timeval>) -> c_int {
+    if time.is_none() && base.is_some_and(|base| base.ask_if_entered(Wish::Exit)) {
+        return 0;
+    }
     let argument = base.map_or(ptr::null(), ptr::from_ref).cast_mut().cast();
     // SAFETY: the caller vouches for base and time; the argument is the base, as `exit` takes it.
     unsafe { event_base_once(base, -1, EV_TIMEOUT, Some(exit), argument, time) }
@@ -38,31 +41,25 @@ unsafe extern "C" fn exit(_: c_int, _: c_short, base: *mut c_void) {
 /// Ends the run after the callback that runs. One that does not run is not kept from running. -1 for
 /// null.
 ///
+/// A signal handler of the program's may call it, if the base has no lock: see the README.
+///
 /// # Safety
 ///
 /// `base` is a base.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn event_base_loopbreak(base: Option<&Base>) -> c_int {
-    tell(base, |state| {
-        state.got_break = true;
-        if state.core.is_running() {
-            state.core.break_loop();
-        }
-    })
+    ask(base, Wish::Break)
 }
 
-/// Has the kernel asked again after the callback that runs, before others. -1 for null.
+/// Has the kernel asked again after the callback that runs, before others. -1 for null. A handler may call
+/// it where it may call [`event_base_loopbreak`].
 ///
 /// # Safety
 ///
 /// `base` is a base.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn event_base_loopcontinue(base: Option<&Base>) -> c_int {
-    tell(base, |state| {
-        if state.core.is_running() {
-            state.core.rescan();
-        }
-    })
+    ask(base, Wish::Continue)
 }
 
 /// Whether the last run was ended by [`event_base_loopexit`].
@@ -85,12 +82,10 @@ pub unsafe extern "C" fn event_base_got_break(base: Option<&Base>) -> c_int {
     base.map_or(0, |base| c_int::from(base.enter().got_break))
 }
 
-fn tell(base: Option<&Base>, what: impl FnOnce(&mut Entered<'_>)) -> c_int {
+fn ask(base: Option<&Base>, wish: Wish) -> c_int {
     let Some(base) = base else {
         return -1;
     };
-    let mut state = base.enter();
-    what(&mut state);
-    state.notify();
+    base.ask(wish);
     0
 }

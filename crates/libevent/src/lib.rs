@@ -15,7 +15,7 @@
 //! | `base`, `lock`, `kernel`, `wakers` | a loop: its state, how it is entered, what it waits with, what wakes it |
 //! | `assign`, `spec` | events, and what they are in the core's words |
 //! | `add`, `delete`, `activate`, `once` | their life |
-//! | `run`, `wait`, `call`, `exit` | the loop, run |
+//! | `run`, `wait`, `call`, `exit`, `wishes` | the loop, run, and told to end |
 //! | `signals`, `common`, `time` | signals, common timeouts, the time of a turn |
 //! | `deferred`, `finalize` | what the rest of libevent has the loop call |
 //! | `inspect`, `debug` | looking at events, and who breaks rules |
@@ -57,6 +57,7 @@ mod threaded;
 mod time;
 mod wait;
 mod wakers;
+mod wishes;
 
 pub use abi::*;
 pub use activate::*;

@@ -6,14 +6,16 @@
 //! with the lock, around every callback and around the wait.
 #![expect(unsafe_code, reason = "the program's functions are C")]
 
-use std::cell::RefMut;
+use std::cell::{RefCell, RefMut};
 use std::ffi::{c_uint, c_void};
 use std::ops::{Deref, DerefMut};
 use std::ptr;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use crate::base::{Base, State};
 use crate::host::host;
 use crate::log;
+use crate::wishes::Wish;
 
 /// The lock of a base and the condition that callbacks have ended; null where there is none.
 #[derive(Debug)]
@@ -122,8 +124,33 @@ impl Drop for Lock {
 /// A base that was entered: its lock is in hand and its state is borrowed.
 pub(crate) struct Entered<'a> {
     // Given back in this order.
-    state: RefMut<'a, State>,
+    state: Borrowed<'a>,
     held: Held<'a>,
+}
+
+/// The state, borrowed. A signal handler that interrupts the thread which has it sees that it is borrowed
+/// for as long as anything is done with it: the compiler moves nothing out of that time.
+struct Borrowed<'a>(RefMut<'a, State>);
+
+impl<'a> Borrowed<'a> {
+    fn of(state: &'a RefCell<State>) -> Self {
+        let state = Self(state.borrow_mut());
+        compiler_fence(Ordering::SeqCst);
+        state
+    }
+
+    /// `None` if it is borrowed already.
+    fn try_of(state: &'a RefCell<State>) -> Option<Self> {
+        let state = Self(state.try_borrow_mut().ok()?);
+        compiler_fence(Ordering::SeqCst);
+        Some(state)
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        compiler_fence(Ordering::SeqCst);
+    }
 }
 
 /// A base whose lock is in hand.
@@ -131,6 +158,7 @@ struct Held<'a>(&'a Base);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
+        self.0.grant();
         self.0.lock.release();
         log::pay();
     }
@@ -145,8 +173,41 @@ impl Base {
         self.lock.acquire();
         let held = Held(self);
         Entered {
-            state: self.state.borrow_mut(),
+            state: Borrowed::of(&self.state),
             held,
+        }
+    }
+
+    /// Has a wish granted: at once, or when the state is given back, where the thread that has it was
+    /// interrupted by who asks. It allocates nothing, and says nothing.
+    pub(crate) fn ask(&self, wish: Wish) {
+        self.lock.acquire();
+        self.wishes.ask(wish);
+        self.grant();
+        self.lock.release();
+    }
+
+    /// As [`Base::ask`], if the thread that has the state was interrupted by who asks; false if the base can
+    /// be entered.
+    pub(crate) fn ask_if_entered(&self, wish: Wish) -> bool {
+        self.lock.acquire();
+        let is_entered = self.state.try_borrow().is_err();
+        if is_entered {
+            self.wishes.ask(wish);
+        }
+        self.lock.release();
+        is_entered
+    }
+
+    /// Grants all wishes, unless the state is borrowed: then who has it does.
+    #[inline]
+    fn grant(&self) {
+        // Another may come while one is granted.
+        while self.wishes.are_there() {
+            let Some(mut state) = Borrowed::try_of(&self.state) else {
+                return;
+            };
+            state.0.grant(self.wishes.take());
         }
     }
 }
@@ -160,21 +221,27 @@ impl<'a> Entered<'a> {
     /// Waits, with lock and borrow given up, until a callback has ended; false where nobody can say
     /// so.
     pub(crate) fn wait(self) -> (Self, bool) {
-        let Self { state, held } = self;
-        drop(state);
+        let held = self.give_back();
         log::pay();
         let waited = held.0.lock.wait();
-        let state = held.0.state.borrow_mut();
+        let state = Borrowed::of(&held.0.state);
         (Self { state, held }, waited)
     }
 
     /// Calls `f` with the lock in hand and the state not borrowed.
     pub(crate) fn unborrowed<R>(self, f: impl FnOnce() -> R) -> (Self, R) {
+        let held = self.give_back();
+        let result = f();
+        let state = Borrowed::of(&held.0.state);
+        (Self { state, held }, result)
+    }
+
+    /// Gives the borrow back, and keeps the lock.
+    fn give_back(self) -> Held<'a> {
         let Self { state, held } = self;
         drop(state);
-        let result = f();
-        let state = held.0.state.borrow_mut();
-        (Self { state, held }, result)
+        held.0.grant();
+        held
     }
 }
 
@@ -182,13 +249,13 @@ impl Deref for Entered<'_> {
     type Target = State;
 
     fn deref(&self) -> &State {
-        &self.state
+        &self.state.0
     }
 }
 
 impl DerefMut for Entered<'_> {
     fn deref_mut(&mut self) -> &mut State {
-        &mut self.state
+        &mut self.state.0
     }
 }
 

@@ -25,10 +25,15 @@ impl Entered<'_> {
         core.told();
         self.cached = None;
         let mut timeout = timeout;
-        if !means.reports.is_empty() || (timeout != Some(Duration::ZERO) && !self.sleep()) {
+        let may_block = means.reports.is_empty() && base.wishes.begin_wait();
+        if !may_block || (timeout != Some(Duration::ZERO) && !self.sleep()) {
             timeout = Some(Duration::ZERO);
         }
         drop(self);
+        // As near to the wait as can be: a handler that runs in it ends it.
+        if !base.wishes.may_block() {
+            timeout = Some(Duration::ZERO);
+        }
         let waited = told.and_then(|()| means.wait(timeout));
         let mut state = base.enter();
         let (notified, signalled) = state.awake();

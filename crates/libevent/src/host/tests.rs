@@ -104,7 +104,20 @@ unsafe extern "C" fn wait(
     unsafe { libc::pthread_cond_wait(condition, lock) }
 }
 
+thread_local! {
+    static INTERRUPTION: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+}
+
+/// Does something the next time that this thread is asked which it is: as a signal handler that interrupts
+/// who has the state of a base.
+pub(crate) fn interrupt(does: impl FnOnce() + 'static) {
+    INTERRUPTION.set(Some(Box::new(does)));
+}
+
 unsafe extern "C" fn thread_id() -> c_ulong {
+    if let Some(does) = INTERRUPTION.take() {
+        does();
+    }
     // SAFETY: no precondition.
     unsafe { libc::pthread_self() }
 }

@@ -14,13 +14,15 @@ use rustix::io::write;
 use rustix::pipe::pipe;
 
 use crate::abi::{EV_FINALIZE, EV_PERSIST, EV_READ, EV_SIGNAL, EV_TIMEOUT, EV_WRITE, Event};
-use crate::host::tests::held;
+use crate::host::tests::{held, interrupt};
 use crate::threaded::{
     By, EACH, Shared, add, del, free, new_base, new_event, signals_alone, until_it_waits, with_loop,
 };
 use crate::{
-    event_active, event_add, event_base_free, event_base_get_running_event, event_base_loop,
-    event_base_once, event_del, event_del_noblock, event_free, event_reinit,
+    Base, event_active, event_add, event_base_free, event_base_get_running_event,
+    event_base_got_break, event_base_got_exit, event_base_loop, event_base_loopbreak,
+    event_base_loopcontinue, event_base_loopexit, event_base_once, event_del, event_del_noblock,
+    event_free, event_reinit,
 };
 
 fn sent(receiver: &mpsc::Receiver<c_short>) -> c_short {
@@ -291,4 +293,67 @@ fn many_threads_add_to_one_loop() {
             unsafe { event_free(ptr::with_exposed_provenance_mut(event)) };
         }
     });
+}
+
+/// What a handler asks of a base.
+type Ask = unsafe extern "C" fn(Option<&Base>) -> c_int;
+
+unsafe extern "C" fn exit_at_once(base: Option<&Base>) -> c_int {
+    // SAFETY: the caller vouches for the base.
+    unsafe { event_base_loopexit(base, None) }
+}
+
+/// Interrupts itself where it has the state of a base.
+unsafe extern "C" fn be_interrupted(_: c_int, _: c_short, argument: *mut c_void) {
+    // SAFETY: the argument is that of the test below.
+    let (base, ask) = unsafe { *argument.cast::<(*const Base, Ask)>() };
+    interrupt(move || {
+        // SAFETY: the base is there while it runs.
+        let base = unsafe { base.as_ref() };
+        assert!(base.is_some_and(|base| base.state.try_borrow().is_err()));
+        // SAFETY: the base is one.
+        assert_eq!(unsafe { ask(base) }, 0);
+    });
+    // SAFETY: the pointer must be null or that of a base: as above.
+    let base = unsafe { base.as_ref() };
+    // SAFETY: the base is one, and the function takes null.
+    let asked =
+        unsafe { event_base_once(base, -1, EV_TIMEOUT, Some(nothing), ptr::null_mut(), None) };
+    assert_eq!((asked, held()), (0, 0));
+}
+
+unsafe extern "C" fn nothing(_: c_int, _: c_short, _: *mut c_void) {}
+
+#[test]
+fn who_interrupts_somebody_in_a_base_has_his_wish_granted_when_the_state_is_given_back() {
+    let asks: [(Ask, _); 3] = [
+        (event_base_loopbreak, (0, 0, 1)),
+        (exit_at_once, (0, 1, 0)),
+        (event_base_loopcontinue, (1, 0, 0)),
+    ];
+    for (ask, expected) in asks {
+        let base = new_base(By::Epoll, 0);
+        let argument: (*const Base, Ask) = (base, ask);
+        // SAFETY: the base is there until it is freed, below.
+        let opened = unsafe { base.as_ref() };
+        let event = new_event(
+            opened.unwrap(),
+            -1,
+            0,
+            be_interrupted,
+            (&raw const argument).cast(),
+        );
+        // SAFETY: the event is one.
+        unsafe { event_active(event, c_int::from(EV_READ), 1) };
+        // SAFETY: the base is one.
+        let ended = unsafe { event_base_loop(opened, 0) };
+        // SAFETY: the base is one.
+        let got_exit = unsafe { event_base_got_exit(opened) };
+        // SAFETY: the base is one.
+        let got_break = unsafe { event_base_got_break(opened) };
+        assert_eq!((ended, got_exit, got_break), expected);
+        free(event);
+        // SAFETY: nobody uses the base any more.
+        unsafe { event_base_free(base) };
+    }
 }
