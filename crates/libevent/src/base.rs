@@ -148,9 +148,11 @@ impl State {
         }
     }
 
-    /// Makes the loop look again, if another thread runs it.
+    /// Makes the loop look again, if another thread runs it. In a child that has not adopted the base yet
+    /// none does, and what it would be woken by is the parent's.
     pub(crate) fn notify(&self) {
         if !self.is_runner()
+            && !self.stamp.is_child()
             && let Some(notifier) = &self.notifier
         {
             notifier.waker.wake();
@@ -173,7 +175,8 @@ impl State {
 
     /// Grants what was wished for.
     pub(crate) fn grant(&mut self, wished: Wished) {
-        let is_running = self.core.is_running();
+        // A run of a thread of the parent's is none.
+        let is_running = self.core.is_running() && (self.is_runner() || !self.stamp.is_child());
         if wished.has(Wish::Break) {
             self.got_break = true;
             if is_running {

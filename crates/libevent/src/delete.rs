@@ -82,9 +82,6 @@ impl Entered<'_> {
             event.callback.clear(EVLIST_THERE);
             return true;
         };
-        if self.stamp.is_child() {
-            self.adopt();
-        }
         let done = self.remove(event, id);
         self.notify();
         done
@@ -105,6 +102,10 @@ impl Entered<'_> {
 
     /// Frees a slot, whatever it is of; whether the system agreed.
     pub(crate) fn free_slot(&mut self, id: EventId) -> bool {
+        if self.stamp.is_child() {
+            // What the slot is of may be held by the parent's side of the kernel.
+            self.adopt();
+        }
         let left = if self.base().is_lazy() {
             self.core.retire(id)
         } else {
@@ -123,7 +124,12 @@ impl Entered<'_> {
     fn await_callback(self, callback: &EventCallback) {
         let mut state = self;
         let run = state.runs;
-        while ptr::eq(state.current, callback) && state.runs == run && !state.is_runner() {
+        while ptr::eq(state.current, callback)
+            && state.runs == run
+            && !state.is_runner()
+            // There the thread is not.
+            && !state.stamp.is_child()
+        {
             state.waiters += 1;
             let (again, waited) = state.wait();
             state = again;

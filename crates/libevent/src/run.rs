@@ -35,6 +35,10 @@ pub unsafe extern "C" fn event_base_loop(base: Option<&Base>, flags: c_int) -> c
         return -1;
     };
     let mut state = base.enter();
+    if state.stamp.is_child() {
+        // A thread of the parent's may have run the loop.
+        state.adopt();
+    }
     if state.core.is_running() || state.runner.is_some() {
         drop(state);
         log::warn("event_base_loop: the loop runs already");

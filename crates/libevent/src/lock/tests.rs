@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_short, c_void};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc;
@@ -10,7 +10,7 @@ use std::thread;
 
 use libc::timeval;
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::write;
+use rustix::io::{Errno, write};
 use rustix::pipe::pipe;
 
 use crate::abi::{EV_FINALIZE, EV_PERSIST, EV_READ, EV_SIGNAL, EV_TIMEOUT, EV_WRITE, Event};
@@ -112,34 +112,95 @@ fn file_that_is_deleted_while_the_loop_waits_is_not_reported() {
 fn child_of_a_thread_beside_the_loop_has_the_loop_to_itself() {
     let (sender, receiver) = mpsc::channel::<c_short>();
     let argument = (&raw const sender).cast();
+    for asks in [true, false] {
+        with_loop(By::Epoll, |base| {
+            let (reader, writer) = pipe().unwrap();
+            let reading = new_event(base, reader.as_raw_fd(), EV_READ, send, argument);
+            assert_eq!(add(reading), 0);
+            until_it_waits(base);
+            let child = child(|| {
+                // SAFETY: the base is one.
+                let reinit = asks.then(|| unsafe { event_reinit(Some(base)) });
+                write(&writer, b"x").unwrap();
+                // SAFETY: the base is one.
+                let ran = unsafe { event_base_loop(Some(base), 0) };
+                (reinit.unwrap_or(0), ran, receiver.try_recv()) == (0, 1, Ok(EV_READ))
+            });
+            assert_eq!(status(child), 0);
+            assert_eq!(sent(&receiver), EV_READ);
+            free(reading);
+        });
+    }
+}
+
+#[test]
+fn child_that_activates_or_breaks_does_not_wake_its_parents_loop() {
     with_loop(By::Epoll, |base| {
-        let (reader, writer) = pipe().unwrap();
-        let reading = new_event(base, reader.as_raw_fd(), EV_READ, send, argument);
-        assert_eq!(add(reading), 0);
+        let event = new_event(base, -1, 0, nothing, ptr::null());
         until_it_waits(base);
-        // SAFETY: the child goes on with what this thread has, and the base's lock is free: the other
-        // thread waits.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            // Ended by the signal, where it hangs.
-            // SAFETY: no precondition.
-            unsafe { libc::alarm(40) };
+        let (reader, writer) = pipe().unwrap();
+        let child = child(|| {
+            rustix::io::read(&reader, &mut [0]).unwrap();
+            // SAFETY: the event is one.
+            unsafe { event_active(event, c_int::from(EV_READ), 1) };
             // SAFETY: the base is one.
-            let reinit = unsafe { event_reinit(Some(base)) };
-            write(&writer, b"x").unwrap();
+            let asked = unsafe { event_base_loopbreak(Some(base)) };
+            // Here the loop does not run, so that nothing is broken.
             // SAFETY: the base is one.
-            let ran = unsafe { event_base_loop(Some(base), 0) };
-            let is_good = (reinit, ran, receiver.try_recv()) == (0, 1, Ok(EV_READ));
-            // SAFETY: the child leaves at once.
-            unsafe { libc::_exit(i32::from(!is_good)) };
-        }
-        let mut status = 0;
-        // SAFETY: the pointer is that of a variable.
-        unsafe { libc::waitpid(child, &raw mut status, 0) };
-        assert_eq!(status, 0);
-        assert_eq!(sent(&receiver), EV_READ);
-        free(reading);
+            (asked, unsafe { event_base_loop(Some(base), 0) }) == (0, 1)
+        });
+        // The loop's thread, if it is woken, does not come so far as to read what it was woken by.
+        base.lock.acquire();
+        write(&writer, b"x").unwrap();
+        let ended = status(child);
+        // SAFETY: the file is open: it is closed with the base.
+        let notify = unsafe { BorrowedFd::borrow_raw(base.notify_fd.get()) };
+        let woken = rustix::io::read(notify, &mut [0; 8]);
+        base.lock.release();
+        assert_eq!((ended, woken), (0, Err(Errno::AGAIN)));
+        free(event);
     });
+}
+
+#[test]
+fn child_does_not_wait_for_a_callback_of_its_parents() {
+    let gate = Gate::new();
+    with_loop(By::Epoll, |base| {
+        let event = new_event(base, -1, EV_PERSIST, pass, (&raw const gate).cast());
+        // SAFETY: the event is one.
+        unsafe { event_active(event, c_int::from(EV_READ), 1) };
+        while !gate.is_in.load(Ordering::Acquire) {
+            thread::yield_now();
+        }
+        let ended = status(child(|| del(event) == 0));
+        gate.may_leave.store(true, Ordering::Release);
+        assert_eq!(ended, 0);
+        assert_eq!(del(event), 0);
+        free(event);
+    });
+}
+
+/// Does something in a child, which ends well if it says so. The base's lock must be free.
+fn child(does: impl FnOnce() -> bool) -> c_int {
+    // SAFETY: the child goes on with what this thread has, and the C library frees the memory's lock in it.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // Ended by the signal, where it hangs.
+        // SAFETY: no precondition.
+        unsafe { libc::alarm(40) };
+        let code = i32::from(!does());
+        // SAFETY: the child leaves at once.
+        unsafe { libc::_exit(code) };
+    }
+    child
+}
+
+/// How a child ended.
+fn status(child: c_int) -> c_int {
+    let mut status = 0;
+    // SAFETY: the pointer is that of a variable.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    status
 }
 
 #[test]
@@ -177,6 +238,16 @@ struct Gate {
     left: AtomicI32,
 }
 
+impl Gate {
+    const fn new() -> Self {
+        Self {
+            is_in: AtomicBool::new(false),
+            may_leave: AtomicBool::new(false),
+            left: AtomicI32::new(0),
+        }
+    }
+}
+
 unsafe extern "C" fn pass(_: c_int, _: c_short, gate: *mut c_void) {
     // SAFETY: the argument is a gate that is there while the loop runs.
     let gate = unsafe { &*gate.cast::<Gate>() };
@@ -189,11 +260,7 @@ unsafe extern "C" fn pass(_: c_int, _: c_short, gate: *mut c_void) {
 
 /// Deletes an event while its callback runs, and says whether that was over when the delete was.
 fn delete_while_it_runs(what: c_short, delete: unsafe extern "C" fn(&Event) -> c_int) -> bool {
-    let gate = Gate {
-        is_in: AtomicBool::new(false),
-        may_leave: AtomicBool::new(false),
-        left: AtomicI32::new(0),
-    };
+    let gate = Gate::new();
     let was_over = Cell::new(false);
     with_loop(By::Epoll, |base| {
         let event = new_event(base, -1, what, pass, (&raw const gate).cast());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use evloop_libevent::{
     Base, Config, Event, event_active, event_add, event_assign, event_base_free, event_base_loop,
     event_base_loopexit, event_base_new_with_config, event_config_avoid_method, event_config_free,
-    event_config_new, event_config_set_flag, event_del, event_pending,
+    event_config_new, event_config_set_flag, event_del, event_get_base, event_pending,
 };
 use libc::timeval;
 
@@ -163,6 +163,18 @@ impl Ev {
         // SAFETY: the memory is that of an event, and the argument is what `call` takes.
         let assigned =
             unsafe { event_assign(self.event(), events.base(), fd, what, Some(call), argument) };
+        assert_eq!(assigned, 0);
+    }
+
+    /// To the base that it is of.
+    pub(crate) fn assign_anew(&self, fd: c_int, what: c_short) {
+        let argument = (&raw const *self.callback).cast_mut().cast();
+        // SAFETY: the event is one.
+        let base = unsafe { event_get_base(self.event()) };
+        // SAFETY: the base is there while its events are used.
+        let base = unsafe { base.as_ref() };
+        // SAFETY: the memory is that of an event, and the argument is what `call` takes.
+        let assigned = unsafe { event_assign(self.event(), base, fd, what, Some(call), argument) };
         assert_eq!(assigned, 0);
     }
 
