@@ -3,7 +3,8 @@
 //!
 //! A process without libevent is left alone: `LD_PRELOAD` reaches every program that a script starts.
 //! In one with a libevent that does not fit, half of the calls would go to the one library and half to
-//! the other, with each other's memory. Such a process is ended before it begins.
+//! the other, with each other's memory. Such a process is ended before it begins; one that loads such a
+//! libevent later, with a plug-in, when it first needs it here.
 #![expect(unsafe_code, reason = "the loader is asked in C")]
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -22,26 +23,32 @@ use libc::dl_phdr_info;
 static AT_START: extern "C" fn() = at_start;
 
 extern "C" fn at_start() {
-    if let Err(unfit) = look() {
+    check(next);
+}
+
+/// Ends the process if there is a libevent, where `find` looks names up, and it does not fit.
+pub(crate) fn check(find: impl Fn(&CStr) -> *mut c_void) {
+    if let Err(unfit) = look(|name| Some(find(name)).filter(|address| !address.is_null())) {
         // Nobody can be told any better if that fails.
         _ = writeln!(
             std::io::stderr(),
             "evloop-libevent: cannot run here: {unfit}"
         );
-        // SAFETY: nothing of the program has begun that would have to be ended in order.
+        // SAFETY: there is no precondition. What the program has begun is left as it is: nothing that it
+        // did to end in order could be relied on.
         unsafe { libc::_exit(127) };
     }
 }
 
 /// Looks at the libevent behind this library, if there is one; else says what does not fit.
-fn look() -> Result<(), String> {
-    let Some(number) = next(c"event_get_version_number") else {
+fn look(find: impl Fn(&CStr) -> Option<*mut c_void>) -> Result<(), String> {
+    let Some(number) = find(c"event_get_version_number") else {
         return Ok(());
     };
     // SAFETY: the name is that of a function of this type in every libevent.
     let number = unsafe { mem::transmute::<*mut c_void, extern "C" fn() -> c_uint>(number) }();
     if number >> 16 != 0x0201 {
-        let found = version().unwrap_or_else(|| format!("of number {number:#x}"));
+        let found = version(&find).unwrap_or_else(|| format!("of number {number:#x}"));
         return Err(format!(
             "the program's libevent is {found}, and must be a 2.1"
         ));
@@ -49,7 +56,7 @@ fn look() -> Result<(), String> {
     if crate::host::symbol(c"gnu_get_libc_version").is_null() {
         return Err("the C library is not glibc".to_owned());
     }
-    let Some(inner) = next(c"event_deferred_cb_schedule_") else {
+    let Some(inner) = find(c"event_deferred_cb_schedule_") else {
         return Err(
             "the program's libevent does not export event_deferred_cb_schedule_, so its other parts \
              would not call this library"
@@ -67,8 +74,8 @@ fn look() -> Result<(), String> {
 }
 
 /// The version of the program's libevent, in words.
-fn version() -> Option<String> {
-    let function = next(c"event_get_version")?;
+fn version(find: impl Fn(&CStr) -> Option<*mut c_void>) -> Option<String> {
+    let function = find(c"event_get_version")?;
     // SAFETY: the name is that of a function of this type in every libevent.
     let function =
         unsafe { mem::transmute::<*mut c_void, extern "C" fn() -> *const c_char>(function) };
@@ -77,11 +84,10 @@ fn version() -> Option<String> {
     Some(text.to_string_lossy().into_owned())
 }
 
-/// The address of a name in the libraries that come after this one.
-fn next(name: &CStr) -> Option<*mut c_void> {
+/// The address of a name in the libraries that come after this one; null where there is none.
+fn next(name: &CStr) -> *mut c_void {
     // SAFETY: the name is a string of C.
-    let address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
-    (!address.is_null()).then_some(address)
+    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
 }
 
 /// Whether the file that an address is in looks its own names up in itself first.
