@@ -79,6 +79,8 @@ pub(crate) struct State {
     pub(crate) signals: Option<Signals>,
     pub(crate) notifier: Option<Notifier>,
     pub(crate) counts: Counts,
+    /// A file that cannot be deleted could not be got rid of, and the program has been told so.
+    pub(crate) is_haunted: bool,
     /// The run does not end when nothing is pending or active.
     pub(crate) stays: bool,
     /// Keeps the loop running while something beyond its events does.
@@ -125,6 +127,7 @@ impl State {
             signals: None,
             notifier: None,
             counts: Counts::default(),
+            is_haunted: false,
             stays: false,
             keeper: None,
         }

@@ -3,9 +3,8 @@
 #![expect(unsafe_code, reason = "functions are exported by their name in C")]
 
 use std::ffi::c_int;
-use std::os::fd::AsFd;
+use std::mem;
 use std::ptr;
-use std::sync::Arc;
 
 use evloop_catcher::ForkStamp;
 
@@ -13,8 +12,7 @@ use crate::base::{Base, State};
 use crate::kernel::{Kernel, Registration, describe, errno};
 use crate::lock::Entered;
 use crate::log;
-use crate::signals::Signals;
-use crate::wakers::{NOTIFIER, Notifier, SIGNALS, registration};
+use crate::wakers::Parents;
 
 /// Makes a base the child's own: what it has of the kernel's is its parent's. Its events are as they
 /// were. -1 where the system refuses, or refuses a file descriptor.
@@ -46,15 +44,20 @@ impl Entered<'_> {
             self.core.abort();
         }
         self.waiters = 0;
-        // What the parent is woken by is not held; but its numbers are not free before all else is.
-        let parents = (self.notifier.take(), self.signals.take());
-        spare_closed(&parents);
-        let is_renewed = self.kernel.renew();
-        if !is_renewed {
-            self.kernel.abandon();
-        }
-        let wakers = self.renew_wakers(&parents);
-        let done = is_renewed & wakers & self.restore_fds();
+        // What the parent is woken by is not held; but its numbers are not free before all else is, if there
+        // is room for both.
+        let mut parents = Parents::take(self);
+        parents.spare_closed();
+        let has_room = self.kernel.renew().is_ok()
+            && self.renew_wakers(&parents).is_ok()
+            && self.publish().is_ok();
+        let mut done = if has_room {
+            self.take_over(&parents)
+        } else {
+            self.replace(&mut parents)
+        };
+        done &= self.kernel.is_here() && self.hold_wakers();
+        done &= self.restore_fds();
         drop(parents);
         if !done {
             log::warn_later("event_reinit: not everything could be held anew");
@@ -62,25 +65,47 @@ impl Entered<'_> {
         done
     }
 
+    /// Makes the kernel's side anew of what numbers the parent's sets free: they are all that there are.
+    /// Whether the system agreed; if not, what it refused is not there.
+    fn replace(&mut self, parents: &mut Parents) -> bool {
+        self.kernel.abandon();
+        parents.notifier = None;
+        let wakers = self.renew_wakers(parents);
+        let mut done = self.take_over(parents);
+        parents.signals = None;
+        let opened = self.kernel.open();
+        let opened = opened.map_err(|error| format!("{error}: {}", error.source));
+        for made in [wakers, opened, self.publish()] {
+            done &= made.inspect_err(|error| log::warn_later(error)).is_ok();
+        }
+        done
+    }
+
+    /// Watches the signals that the parent's share of them watches; whether the system agreed.
+    fn take_over(&self, parents: &Parents) -> bool {
+        let Some(before) = &parents.signals else {
+            return true;
+        };
+        let now = self.signals.as_ref();
+        now.is_some_and(|now| now.take_over(before))
+    }
+
     /// Has the kernel hold what the base wants and nothing else, to be rid of a file that was closed
     /// while a duplicate of it lives.
     pub(crate) fn exorcise(&mut self) {
-        if !self.kernel.renew() {
-            return;
+        let renewed = self.kernel.renew();
+        let was_haunted = mem::replace(&mut self.is_haunted, renewed.is_err());
+        match renewed {
+            Ok(()) => {
+                self.hold_wakers();
+                self.restore_fds();
+            }
+            // It is reported at each wait from now on.
+            Err(error) if !was_haunted => {
+                log::warn_later(format_args!("{error}: {}", error.source));
+            }
+            Err(_) => {}
         }
-        let State {
-            kernel,
-            notifier,
-            signals,
-            ..
-        } = &mut **self;
-        if let Some(notifier) = notifier {
-            _ = hold(kernel, registration(&notifier.waker, NOTIFIER));
-        }
-        if let Some(signals) = signals {
-            _ = hold(kernel, registration(signals.waker(), SIGNALS));
-        }
-        self.restore_fds();
     }
 
     /// Holds the file descriptors of all events, with a kernel that holds none. Whether all of them
@@ -105,27 +130,6 @@ impl Entered<'_> {
     }
 }
 
-/// Sees to it that no number is closed that the child has closed already, as a daemon does with all that
-/// it does not know: it is going to be another file's.
-fn spare_closed((notifier, signals): &(Option<Notifier>, Option<Signals>)) {
-    if let Some(notifier) = notifier {
-        spare(&notifier.waker);
-        spare(&notifier.published);
-    }
-    if let Some(signals) = signals {
-        spare(signals.waker());
-    }
-}
-
-/// Never closes the file, if it is closed.
-fn spare<T: AsFd>(file: &Arc<T>) {
-    let duplicate = file.as_fd().try_clone_to_owned();
-    if duplicate.is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) {
-        // One owner for ever.
-        _ = Arc::into_raw(Arc::clone(file));
-    }
-}
-
 /// Holds what was held before; the error is the `errno`.
 fn hold(kernel: &mut Kernel, registration: Registration) -> Result<(), i32> {
     kernel.hold(registration).map_err(|error| {
@@ -133,3 +137,6 @@ fn hold(kernel: &mut Kernel, registration: Registration) -> Result<(), i32> {
         errno(&error)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,14 +11,14 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use evloop_backend::{Backend, Capabilities, ControlError, Report, WaitError};
 use evloop_catcher::CatchError;
 use evloop_changelist::{Entry, Interest, RawFd, Token, Trigger};
 use evloop_core::{Demand, Release};
-use evloop_epoll::Registry;
+use evloop_epoll::{CreateError, Registry};
 use evloop_poll::Poll;
 
 use crate::base::State;
@@ -204,27 +204,45 @@ impl Kernel {
         self.late.clear();
     }
 
-    /// Has the kernel hold nothing. False where the system refuses what that takes; then nothing has
-    /// changed.
-    pub(crate) fn renew(&mut self) -> bool {
-        let renewed = match &mut self.means {
+    /// Has the kernel hold nothing.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses what that takes; then nothing has changed.
+    pub(crate) fn renew(&mut self) -> Result<(), CreateError> {
+        match &mut self.means {
             Some(means) => means.mechanism.renew(),
             // In a child whose parent had a thread waiting with them.
-            None => self
-                .method
-                .open()
-                .map(|mechanism| *self = Self::new(self.method, mechanism)),
-        };
-        if let Err(error) = &renewed {
-            log::warn_later(format_args!("{error}: {}", error.source));
+            None => {
+                let mechanism = self.method.open()?;
+                self.abandon();
+                *self = Self::new(self.method, mechanism);
+                Ok(())
+            }
         }
-        renewed.is_ok()
     }
 
     /// Has no means any more: in a child, what is there is the parent's.
     pub(crate) fn abandon(&mut self) {
-        self.means = None;
+        if self.means.take().is_none()
+            && let Some(instance) = self.instance
+        {
+            // SAFETY: nobody may own the file descriptor: who did is a thread of the parent's that waits
+            // with the means, and in the child there is no such thread.
+            drop(unsafe { OwnedFd::from_raw_fd(instance) });
+        }
         self.instance = None;
+    }
+
+    /// Has means anew that hold nothing, where it had abandoned those that there were.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses; then there are still none.
+    pub(crate) fn open(&mut self) -> Result<(), CreateError> {
+        let mechanism = self.method.open()?;
+        *self = Self::new(self.method, mechanism);
+        Ok(())
     }
 }
 

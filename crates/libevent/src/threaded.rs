@@ -130,9 +130,15 @@ pub(crate) fn with_loop(by: By, outside: impl FnOnce(&Base)) {
     unsafe { event_base_free(base) };
 }
 
-/// Returns when the loop's thread waits with the means.
+/// Returns when the loop's thread waits with the means, and was not woken yet: it does not come back, and take
+/// the lock, before somebody wakes it.
 pub(crate) fn until_it_waits(base: &Base) {
-    while base.enter().kernel.is_here() {
+    let waits = || {
+        let state = base.enter();
+        let notifier = state.notifier.as_ref();
+        !state.kernel.is_here() && notifier.is_none_or(|notifier| !notifier.waker.is_woken())
+    };
+    while !waits() {
         thread::yield_now();
     }
 }

@@ -1,10 +1,11 @@
 //! What wakes a base: from another thread, and from the handler of signals.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use evloop_changelist::{Interest, Token, Trigger};
-use evloop_pipe::Waker;
+use evloop_pipe::{PipeError, Waker};
 
 use crate::kernel::{Registration, describe};
 use crate::lock::Entered;
@@ -17,7 +18,27 @@ pub(crate) struct Notifier {
     pub(crate) waker: Arc<Waker>,
     /// A duplicate of what the waker writes to, for who looks at it or even waits for it: the waker's
     /// own registration stays its own.
-    pub(crate) published: Arc<OwnedFd>,
+    pub(crate) published: Option<Arc<OwnedFd>>,
+}
+
+impl Notifier {
+    fn new() -> Result<Self, PipeError> {
+        Ok(Self {
+            waker: Arc::new(Waker::new()?),
+            published: None,
+        })
+    }
+
+    /// Makes the duplicate, if there is none. Which number it has.
+    fn publish(&mut self) -> io::Result<RawFd> {
+        if let Some(published) = &self.published {
+            return Ok(published.as_raw_fd());
+        }
+        let published = self.waker.as_fd().try_clone_to_owned()?;
+        let fd = published.as_raw_fd();
+        self.published = Some(Arc::new(published));
+        Ok(fd)
+    }
 }
 
 /// The names of the wakers: no file descriptor has this number.
@@ -53,51 +74,133 @@ impl Entered<'_> {
     }
 
     fn ready_notifier(&mut self) -> Option<()> {
-        let waker = self.new_waker(NOTIFIER)?;
-        let published = waker.as_fd().try_clone_to_owned();
+        let mut notifier = Notifier::new()
+            .inspect_err(|error| log::warn_later(describe_pipe(error)))
+            .ok()?;
+        let published = notifier.publish();
         let published = published.inspect_err(|error| log::warn_later(error)).ok()?;
-        self.base().notify_fd.set(published.as_raw_fd());
-        self.notifier = Some(Notifier {
-            waker,
-            published: Arc::new(published),
-        });
+        self.hold_waker(&notifier.waker, NOTIFIER).then_some(())?;
+        self.base().notify_fd.set(published);
+        self.notifier = Some(notifier);
         Some(())
     }
 
     /// What signals are caught by, made when it is first needed.
     pub(crate) fn ready_signals(&mut self) {
-        if self.signals.is_none()
-            && let Some(waker) = self.new_waker(SIGNALS)
-        {
-            self.base().signal_fd.set(waker.as_fd().as_raw_fd());
-            self.signals = Some(Signals::new(waker));
+        if self.signals.is_some() {
+            return;
+        }
+        match Waker::new().map(Arc::new) {
+            Ok(waker) if self.hold_waker(&waker, SIGNALS) => self.set_signals(waker),
+            Ok(_) => {}
+            Err(error) => log::warn_later(describe_pipe(&error)),
         }
     }
 
-    /// Makes a waker and has it waited for.
-    fn new_waker(&mut self, token: Token) -> Option<Arc<Waker>> {
-        let waker = Waker::new()
-            .inspect_err(|error| log::warn_later(error))
-            .ok()
-            .map(Arc::new)?;
-        self.kernel
-            .hold(registration(&waker, token))
-            .inspect_err(|error| log::warn_later(describe(error)))
-            .ok()?;
-        Some(waker)
+    fn set_signals(&mut self, waker: Arc<Waker>) {
+        self.base().signal_fd.set(waker.as_fd().as_raw_fd());
+        self.signals = Some(Signals::new(waker));
     }
 
-    /// Makes what wakes the base anew, in a child: what it had is its parent's.
-    pub(crate) fn renew_wakers(&mut self, parents: &(Option<Notifier>, Option<Signals>)) -> bool {
-        let base = self.base();
-        base.notify_fd.set(-1);
-        base.signal_fd.set(-1);
-        let mut done = parents.0.is_none() || self.ready_notifier().is_some();
-        if let Some(before) = &parents.1 {
-            self.ready_signals();
-            let now = self.signals.as_ref();
-            done &= now.is_some_and(|now| now.take_over(before));
-        }
-        done
+    /// Has a waker waited for; whether the system agreed.
+    fn hold_waker(&mut self, waker: &Waker, token: Token) -> bool {
+        let held = self.kernel.hold(registration(waker, token));
+        held.inspect_err(|error| log::warn_later(describe(error)))
+            .is_ok()
     }
+
+    /// Makes, in a child, what wakes the base, where it is not made yet. Nobody waits for it yet.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses one; the others are there.
+    pub(crate) fn renew_wakers(&mut self, parents: &Parents) -> Result<(), String> {
+        if parents.has_signals && self.signals.is_none() {
+            let waker = Waker::new().map_err(|error| describe_pipe(&error))?;
+            self.set_signals(Arc::new(waker));
+        }
+        if parents.has_notifier && self.notifier.is_none() {
+            self.notifier = Some(Notifier::new().map_err(|error| describe_pipe(&error))?);
+        }
+        Ok(())
+    }
+
+    /// Publishes what another thread wakes the base by, if one can.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses.
+    pub(crate) fn publish(&mut self) -> Result<(), String> {
+        if let Some(notifier) = &mut self.notifier {
+            let published = notifier.publish().map_err(|error| error.to_string())?;
+            self.base().notify_fd.set(published);
+        }
+        Ok(())
+    }
+
+    /// Has the wakers waited for, with a kernel that holds nothing; whether the system agreed.
+    pub(crate) fn hold_wakers(&mut self) -> bool {
+        let notifier = self.notifier.as_ref().map(|notifier| &notifier.waker);
+        let signals = self.signals.as_ref().map(Signals::waker);
+        let wakers = [
+            (notifier.map(Arc::clone), NOTIFIER),
+            (signals.map(Arc::clone), SIGNALS),
+        ];
+        let mut all = true;
+        for (waker, token) in wakers {
+            all &= waker.is_none_or(|waker| self.hold_waker(&waker, token));
+        }
+        all
+    }
+}
+
+/// What a child's base had of its parent's to be woken by.
+#[derive(Debug)]
+pub(crate) struct Parents {
+    has_notifier: bool,
+    has_signals: bool,
+    pub(crate) notifier: Option<Notifier>,
+    pub(crate) signals: Option<Signals>,
+}
+
+impl Parents {
+    /// Takes it out of the base.
+    pub(crate) fn take(base: &mut Entered<'_>) -> Self {
+        base.base().notify_fd.set(-1);
+        base.base().signal_fd.set(-1);
+        let (notifier, signals) = (base.notifier.take(), base.signals.take());
+        Self {
+            has_notifier: notifier.is_some(),
+            has_signals: signals.is_some(),
+            notifier,
+            signals,
+        }
+    }
+
+    /// Sees to it that no number is closed that the child has closed already, as a daemon does with all
+    /// that it does not know: it is going to be another file's.
+    pub(crate) fn spare_closed(&self) {
+        if let Some(notifier) = &self.notifier {
+            spare(&notifier.waker);
+            if let Some(published) = &notifier.published {
+                spare(published);
+            }
+        }
+        if let Some(signals) = &self.signals {
+            spare(signals.waker());
+        }
+    }
+}
+
+/// Never closes the file, if it is closed.
+fn spare<T: AsFd>(file: &Arc<T>) {
+    let duplicate = file.as_fd().try_clone_to_owned();
+    if duplicate.is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) {
+        // One owner for ever.
+        _ = Arc::into_raw(Arc::clone(file));
+    }
+}
+
+fn describe_pipe(error: &PipeError) -> String {
+    format!("{error}: {}", error.source)
 }
