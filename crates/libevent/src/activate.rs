@@ -17,7 +17,8 @@ use crate::{debug, log};
 use evloop_changelist::Ready;
 
 /// Makes an event active, pending or not: its callback is told `result`, together with what else happens
-/// until then. The last argument, as libevent documents it, is ignored.
+/// until then. The last argument is ignored, as libevent documents it; there it says how often the callback of
+/// a signal's event is called.
 ///
 /// # Safety
 ///
