@@ -61,6 +61,11 @@ unsafe extern "C" fn free_lock(lock: *mut c_void, _: c_uint) {
 }
 
 unsafe extern "C" fn lock(_: c_uint, lock: *mut c_void) -> c_int {
+    if let Some(mut does) = BEFORE_LOCK.take()
+        && !does()
+    {
+        BEFORE_LOCK.set(Some(does));
+    }
     let lock: *mut pthread_mutex_t = lock.cast();
     // SAFETY: the lock came from `new_lock`.
     let result = unsafe { libc::pthread_mutex_lock(lock) };
@@ -102,6 +107,16 @@ unsafe extern "C" fn wait(
     assert_eq!(held(), 1, "a lock that is held twice is not given up");
     // SAFETY: both came from the functions above.
     unsafe { libc::pthread_cond_wait(condition, lock) }
+}
+
+thread_local! {
+    static BEFORE_LOCK: Cell<Option<Box<dyn FnMut() -> bool>>> = const { Cell::new(None) };
+}
+
+/// Does something when this thread is about to take a lock, each time until it says that it is done: as
+/// another thread that is faster.
+pub(crate) fn before_lock(does: impl FnMut() -> bool + 'static) {
+    BEFORE_LOCK.set(Some(Box::new(does)));
 }
 
 thread_local! {

@@ -3,16 +3,17 @@
 use std::ffi::{c_int, c_short, c_void};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
 use std::ptr;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use libc::timeval;
-use rustix::io::{dup, read, write};
+use rustix::io::{dup, fcntl_dupfd_cloexec, read, write};
 use rustix::pipe::pipe;
 
-use crate::abi::{BASE_NOLOCK, EV_PERSIST, EV_READ, EV_SIGNAL, EVLOOP_NONBLOCK};
+use crate::abi::{BASE_NOLOCK, EV_PERSIST, EV_READ, EV_SIGNAL, EV_WRITE, EVLOOP_NONBLOCK};
+use crate::host::tests::before_lock;
 use crate::threaded::{
     By, Deadline, EACH, Shared, add, del, free, new_base, new_event, signals_alone, until_it_waits,
     with_loop,
@@ -291,6 +292,53 @@ fn file_that_is_refused_is_refused_at_once_though_the_loop_waits() {
             }
             free(event);
         });
+    }
+}
+
+/// The kernel refuses what it is told of a number that was closed; meanwhile another thread has opened it again.
+#[test]
+fn event_of_a_number_that_is_used_again_is_not_told_of_what_was_refused_before() {
+    let (sender, receiver) = mpsc::channel::<c_short>();
+    let argument: *const c_void = (&raw const sender).cast();
+    for by in [By::Epoll, By::Changelist] {
+        let _deadline = Deadline::new();
+        let base = new_base(by, 0);
+        // SAFETY: the base is there until it is freed, below.
+        let opened: &'static Base = unsafe { &*base };
+        let (reader, writer) = pipe().unwrap();
+        // So high that nobody else opens it.
+        let closed = fcntl_dupfd_cloexec(&writer, 700).unwrap();
+        let number = closed.as_raw_fd();
+        let [reading, writing, new] = [EV_READ, EV_WRITE, EV_READ]
+            .map(|what| new_event(opened, number, what, send, argument));
+        assert_eq!(add(reading), 0);
+        drop(closed);
+        assert_eq!(add(writing), 0);
+        before_lock(move || {
+            let state = opened.state.try_borrow();
+            if !state.is_ok_and(|state| !state.kernel.is_here()) {
+                return false;
+            }
+            assert_eq!((del(reading), del(writing)), (0, 0));
+            let file = fcntl_dupfd_cloexec(&reader, number).unwrap();
+            assert_eq!(file.into_raw_fd(), number);
+            assert_eq!(add(new), 0);
+            true
+        });
+        // SAFETY: the base is one. 1: once.
+        unsafe { event_base_loop(Some(opened), EVLOOP_NONBLOCK | 1) };
+        assert_eq!(receiver.try_iter().count(), 0, "{by:?}");
+        write(&writer, b"x").unwrap();
+        // SAFETY: as above.
+        unsafe { event_base_loop(Some(opened), EVLOOP_NONBLOCK | 1) };
+        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [EV_READ], "{by:?}");
+        for event in [reading, writing, new] {
+            free(event);
+        }
+        // SAFETY: nobody else has the file.
+        assert_eq!(unsafe { libc::close(number) }, 0);
+        // SAFETY: nobody uses the base any more.
+        unsafe { event_base_free(base) };
     }
 }
 
