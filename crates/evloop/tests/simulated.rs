@@ -58,7 +58,7 @@ fn time_goes_on_between_runs() {
     for seconds in 0..3 {
         assert_eq!(events.now(), seconds * SECOND);
         sim.advance(SECOND);
-        events.run_mode(Mode::NonBlocking, &mut 0).unwrap();
+        let _outcome = events.run_mode(Mode::NonBlocking, &mut 0).unwrap();
     }
     assert_eq!(events.now(), 3 * SECOND);
 }
@@ -76,7 +76,7 @@ fn persistent_timeout_that_is_as_long_as_time_ends_once() {
     assert_eq!(events.run(&mut ticks).unwrap(), Outcome::Exit);
     sim.advance(SECOND);
     for _ in 0..3 {
-        events.run_mode(Mode::NonBlocking, &mut ticks).unwrap();
+        let _outcome = events.run_mode(Mode::NonBlocking, &mut ticks).unwrap();
     }
     assert_eq!((ticks, events.now()), (1, most));
 }
