@@ -136,7 +136,8 @@ impl Signals {
         });
     }
 
-    /// In a child: watches what its parent's share watched. Whether the system agreed.
+    /// In a child: watches what its parent's share watched, and has what the child got since the fork. Whether the
+    /// system agreed.
     pub(crate) fn take_over(&self, parents: &Self) -> bool {
         let mut all = true;
         for signal in parents.0.catcher.watched() {
@@ -145,6 +146,16 @@ impl Signals {
         let mut turns = turns();
         if turns.is_owner(&parents.0) {
             turns.owner = Some(Arc::clone(&self.0));
+        }
+        if turns.owner.is_none() || turns.is_owner(&self.0) {
+            // The other share has counted that as well.
+            self.0.catcher.take(|_, _| ());
+            let mut owed = self.0.owed();
+            parents
+                .0
+                .catcher
+                .take(|signal, came| owed.push((signal, came.count)));
+            self.0.waker.wake();
         }
         all
     }

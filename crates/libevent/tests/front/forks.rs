@@ -12,7 +12,7 @@ use rustix::process::{WaitOptions, waitpid};
 use crate::support::{Ev, Loop, NONBLOCK, ONCE, PERSIST, READ};
 
 /// Does something in a child, which ends well if it says so; and how the child ended.
-fn in_child(does: impl FnOnce() -> bool) -> Option<i32> {
+pub(crate) fn in_child(does: impl FnOnce() -> bool) -> Option<i32> {
     let child = fork();
     if child == 0 {
         leave(does());

@@ -3,9 +3,10 @@
 use std::ffi::c_int;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use evloop_libevent::event_base_active_by_signal;
+use evloop_libevent::{event_base_active_by_signal, event_reinit};
 use rustix::process::Signal;
 
+use crate::forks::in_child;
 use crate::support::{Ev, Loop, NONBLOCK, ONCE, PERSIST, SIGNAL, TIMEOUT, ms};
 
 fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -35,6 +36,35 @@ fn each_delivery_is_a_call() {
         events.run(NONBLOCK);
         assert_eq!(notes.take(), [SIGNAL; 3]);
         event.del();
+    }
+}
+
+/// What came before the fork is the parent's.
+#[test]
+fn signal_that_a_child_gets_before_it_has_adopted_the_base_is_its_own() {
+    let _alone = one_at_a_time();
+    for asks in [true, false] {
+        for events in Loop::each() {
+            let (event, notes) = noting(&events, Signal::USR1, PERSIST);
+            event.add();
+            send(Signal::USR1);
+            let ended = in_child(|| {
+                send(Signal::USR1);
+                send(Signal::USR1);
+                // SAFETY: the base is one.
+                let reinit = asks.then(|| unsafe { event_reinit(events.base()) });
+                events.run(NONBLOCK);
+                let before = notes.take();
+                send(Signal::USR1);
+                events.run(NONBLOCK);
+                let calls = (before, notes.take());
+                reinit.is_none_or(|reinit| reinit == 0) && calls == (vec![SIGNAL; 2], vec![SIGNAL])
+            });
+            assert_eq!(ended, Some(0));
+            events.run(NONBLOCK);
+            assert_eq!(notes.take(), [SIGNAL]);
+            event.del();
+        }
     }
 }
 
