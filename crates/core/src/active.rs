@@ -9,6 +9,7 @@ use core::iter;
 
 use evloop_changelist::Ready;
 
+use crate::ahead::Ahead;
 use crate::event::{Event, Priority, State};
 use crate::slab::{NONE, Slab};
 use crate::verify::ensure;
@@ -129,6 +130,7 @@ pub(crate) struct ActiveQueues {
     most_urgent: Level,
     later: Queue,
     len: usize,
+    pub(crate) ahead: Ahead,
     /// The greatest `len` there was when it was [noted](ActiveQueues::note_most).
     most: usize,
 }
@@ -144,6 +146,7 @@ impl ActiveQueues {
             most_urgent: Level::NONE,
             later: Queue::EMPTY,
             len: 0,
+            ahead: Ahead::new(),
             most: 0,
         }
     }
@@ -266,11 +269,13 @@ impl ActiveQueues {
         self.queues[priority.0 as usize].head
     }
 
-    /// The event that [`ActiveQueues::pop`] takes from the most urgent queue; `NONE` if no event is active.
+    /// The event whose payload is of use soon: mostly that which [`ActiveQueues::pop`] takes from the most urgent
+    /// queue; `NONE` if no event is active.
     #[inline]
-    pub(crate) const fn head(&self) -> u32 {
+    pub(crate) fn upcoming(&self) -> u32 {
         // Of no level this makes one, whose queue is empty like all.
-        self.first(self.most_urgent.known_priority())
+        let head = self.first(self.most_urgent.known_priority());
+        self.ahead.payload(head)
     }
 
     /// Takes the event out that has been longest in the queue of this priority, which is not empty.
@@ -286,7 +291,7 @@ impl ActiveQueues {
         self.len -= 1;
         if let Some(next) = events.at_or_none(queue.head) {
             // They lie in memory in no order. The next was asked for when this one was the next.
-            events.prefetch(next.next);
+            events.prefetch(self.ahead.advance(next.next));
         } else {
             queue.tail = NONE;
             self.vacate(priority);

@@ -113,14 +113,15 @@ impl<T> Core<T> {
         self.events.get_mut(id)?.payload.as_mut()
     }
 
-    /// The payload of the first of the most urgent events that are active; `None` if none is. `O(1)`.
+    /// The payload of an active event that runs soon; `None` if none is known. `O(1)`.
     ///
-    /// Mostly it runs next, but a quota, a limit or what a callback does may let another go ahead. For a front whose
-    /// payloads are pointers: it can ask for their memory while a callback runs.
+    /// Mostly of the next, and of one some callbacks ahead where many timeouts were due together; but a quota, a limit
+    /// or what a callback does may let others go ahead. For a front whose payloads are pointers: it can ask for their
+    /// memory while a callback runs.
     #[inline]
     #[must_use]
     pub fn upcoming(&self) -> Option<&T> {
-        let event = self.events.at_or_none(self.active.head())?;
+        let event = self.events.at_or_none(self.active.upcoming())?;
         event.payload.as_ref()
     }
 

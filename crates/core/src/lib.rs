@@ -98,6 +98,7 @@ extern crate alloc;
 
 mod activate;
 mod active;
+mod ahead;
 mod error;
 mod event;
 mod fd_map;

@@ -142,9 +142,11 @@ impl<T> Core<T> {
     /// Makes active what is due, in deadline order.
     pub(crate) fn expire(&mut self, now_ns: u64) {
         let until_ns = before_never(now_ns);
+        self.active.ahead.begin();
         while let Some((slot, deadline_ns)) = self.timers.peek_due(until_ns) {
             if let Some(soon) = self.timers.upcoming() {
                 self.events.prefetch(soon);
+                self.active.ahead.push(slot);
             }
             let late_ns = now_ns - deadline_ns;
             self.stats.late_timers += u64::from(late_ns > LATE_NS);
