@@ -27,7 +27,15 @@ impl Ahead {
     }
 
     /// Begins anew. Gives room back that is more than four times what was needed the last time.
+    #[inline]
     pub(crate) fn begin(&mut self) {
+        if !self.slots.is_empty() {
+            self.clear();
+        }
+    }
+
+    #[cold]
+    fn clear(&mut self) {
         self.slots.shrink_to(4 * self.slots.len());
         self.slots.clear();
         self.left = 0;
