@@ -61,6 +61,7 @@ const DELIVERED_AT_ONCE: &[&str] = &[
     "catchers_are_sets_of_signals_and_maps_of_what_came",
     "counts::a_count_is_of_deliveries",
     "dispositions::a_second_watch_of_the_same_catcher_is_none",
+    "forks::a_catcher_that_is_renewed_in_a_child_wakes_the_childs_loop",
     "forks::a_child_has_catchers_of_its_own",
     "child_is_told_of_with_its_status",
     "queued_value_is_told_of",
