@@ -20,12 +20,7 @@ fn level_triggered_add_again_costs_nothing_where_the_file_is_owned() {
 #[test]
 fn add_again_is_told_where_the_file_is_borrowed() {
     let mut core = Loop::new();
-    let kind = Kind::Io {
-        fd: 4,
-        interest: Interest::READ,
-        trigger: Trigger::Level,
-        ownership: Ownership::Borrowed,
-    };
+    let kind = borrowed(Interest::READ);
     let id = added(&mut core, Spec::new(kind));
     let _ = core.delete(id);
     core.add(id, || 0, refused).unwrap();
@@ -212,12 +207,7 @@ fn what_changes_while_the_changes_are_away_is_for_the_next_wait() {
 /// thread has opened the number again, and made an event for it.
 #[test]
 fn what_is_wanted_since_a_change_was_told_outlives_its_refusal() {
-    let kind = Kind::Io {
-        fd: 4,
-        interest: Interest::READ,
-        trigger: Trigger::Level,
-        ownership: Ownership::Borrowed,
-    };
+    let kind = borrowed(Interest::READ);
     let deleted = Some(EpollOp {
         op: Op::Delete,
         interest: Interest::READ,
@@ -226,15 +216,7 @@ fn what_is_wanted_since_a_change_was_told_outlives_its_refusal() {
     let cases: [(After, _); 4] = [
         (|_, _| {}, modify(Interest::READ)),
         (
-            |core, _| {
-                let kind = Kind::Io {
-                    fd: 4,
-                    interest: Interest::WRITE,
-                    trigger: Trigger::Level,
-                    ownership: Ownership::Borrowed,
-                };
-                added_without_the_kernel(core, kind);
-            },
+            |core, _| _ = added_without_the_kernel(core, borrowed(Interest::WRITE)),
             modify(Interest::READ | Interest::WRITE),
         ),
         (
@@ -276,12 +258,7 @@ fn what_is_wanted_since_a_change_was_told_outlives_its_refusal() {
 #[test]
 fn what_is_refused_while_another_goes_is_asked_for_again() {
     let mut core = Loop::new();
-    let kind = Kind::Io {
-        fd: 4,
-        interest: Interest::READ,
-        trigger: Trigger::Level,
-        ownership: Ownership::Borrowed,
-    };
+    let kind = borrowed(Interest::READ);
     let [one, _other] = [(); 2].map(|()| added(&mut core, persistent(kind)));
     core.begin(Mode::StayOnEmpty).unwrap();
     assert!(matches!(core.step(|| 0), Step::Wait(None)));
@@ -304,25 +281,15 @@ fn what_is_refused_while_another_goes_is_asked_for_again() {
 
 #[test]
 fn retired_event_is_told_with_the_wait_and_one_that_follows_it_is_told_once() {
-    let borrowed = Kind::Io {
-        fd: 4,
-        interest: Interest::READ,
-        trigger: Trigger::Level,
-        ownership: Ownership::Borrowed,
-    };
+    let read = borrowed(Interest::READ);
     let mut core = Loop::new();
     // Keeps the run from being empty.
     added(&mut core, persistent(Kind::Plain));
-    let first = added(&mut core, persistent(borrowed));
+    let first = added(&mut core, persistent(read));
     let leaving = core.retire(first).unwrap();
     assert_eq!((leaving.release, leaving.payload), (None, Some("event")));
     assert_eq!(core.delete(first), Err(NoSuchEvent));
-    let write = Kind::Io {
-        fd: 4,
-        interest: Interest::WRITE,
-        trigger: Trigger::Level,
-        ownership: Ownership::Borrowed,
-    };
+    let write = borrowed(Interest::WRITE);
     let second = added_without_the_kernel(&mut core, write);
     assert_eq!(told(&mut core), [modify(Interest::WRITE)]);
 
@@ -333,6 +300,16 @@ fn retired_event_is_told_with_the_wait_and_one_that_follows_it_is_told_once() {
     };
     assert_eq!(told(&mut core), [Some(delete)]);
     assert_eq!(core.held().count(), 0);
+}
+
+/// For a file that its owner may close.
+fn borrowed(interest: Interest) -> Kind {
+    Kind::Io {
+        fd: 4,
+        interest,
+        trigger: Trigger::Level,
+        ownership: Ownership::Borrowed,
+    }
 }
 
 /// An event that the kernel need not be asked for.
