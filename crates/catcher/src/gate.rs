@@ -108,6 +108,8 @@ mod interleavings;
 #[cfg(test)]
 mod tests {
     use std::mem::ManuallyDrop;
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
 
     use super::*;
 
@@ -139,6 +141,28 @@ mod tests {
             gate.close();
             assert!(!gate.is_open());
         }
+    }
+
+    #[test]
+    fn who_was_inside_has_left_when_the_gate_has_turned_over() {
+        let gate = Gate::new();
+        gate.open();
+        let [has_begun, has_left] = [(); 2].map(|()| AtomicBool::new(false));
+        thread::scope(|scope| {
+            let visit = gate.enter().unwrap();
+            scope.spawn(|| {
+                has_begun.store(true, Ordering::Relaxed);
+                gate.turn_over();
+                assert!(has_left.load(Ordering::Relaxed) && gate.is_open());
+            });
+            // Time enough for one that does not wait.
+            while !has_begun.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            (0..100).for_each(|_| thread::yield_now());
+            has_left.store(true, Ordering::Relaxed);
+            drop(visit);
+        });
     }
 
     /// As it stands in a child that was forked off while a handler was at work.
