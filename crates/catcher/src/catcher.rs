@@ -125,8 +125,8 @@ impl Catcher {
     /// are kept for the next time. So is a signal while a handler in another thread is in the middle
     /// of telling of it: that handler is going to wake the loop.
     ///
-    /// Costs one load if nothing came, and two atomic operations and a few loads for each signal that
-    /// did.
+    /// Costs a load for each signal that is watched, and one atomic operation and a few loads more for each
+    /// that came.
     pub fn take(&self, mut f: impl FnMut(Signal, Deliveries)) {
         self.claim.take(|signal, count, said| {
             let last = SignalInfo::unpack(signal, said);

@@ -53,10 +53,11 @@ impl Dispositions {
         let found = sigaction(signal, Some(&catching()))?;
         let entry = &mut self.0[signal.index()];
         match entry {
-            Some(installed) if is_ours(&found) => installed.watchers += 1,
             Some(installed) => {
                 installed.watchers += 1;
-                installed.before = found;
+                if !is_ours(&found) {
+                    installed.before = found;
+                }
             }
             None => {
                 *entry = Some(Installed {

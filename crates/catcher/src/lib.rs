@@ -54,8 +54,8 @@
 //!
 //! | operation | time | system calls |
 //! |---|---|---|
-//! | a run of the handler | `O(c)`: a load for a catcher that does not watch the signal, 5 atomic operations, 4 stores and a wakeup for one that does | 1 `write` for each loop that is asleep |
-//! | [`Catcher::take`] | a load, and 2 atomic operations and 6 loads for each signal that came | none |
+//! | a run of the handler | `O(c)`: a load for a catcher that does not watch the signal, 4 atomic operations, 4 stores and a wakeup for one that does | 1 `write` for each loop that is asleep |
+//! | [`Catcher::take`] | a load for each signal that is watched, and an atomic operation and 5 loads for each that came | none |
 //! | [`Catcher::watch`] | `O(1)`, with a lock | 1 `sigaction` |
 //! | [`Catcher::unwatch`] | `O(1)`, with a lock | 2 `sigaction` for the last catcher of a signal |
 //! | [`Catcher::new`] | `O(c)`, with a lock | none, but 2 for the first of the process |

@@ -7,11 +7,9 @@
 //!
 //! # Why no run of the handler is lost or counted twice
 //!
-//! A handler first counts, then sets the signal's bit in `pending`, then rings. [`Claim::take`]
-//! first clears the bit, then takes the count. So between any two of these steps the count stands
-//! under a bit that is set, or that its handler is about to set and to ring for. A handler that
-//! counts between the two steps of a take has its run taken by it, and leaves a bit with nothing
-//! under it, which the next take passes over.
+//! A handler first counts, then rings. [`Claim::take`] looks at the count of each signal that is
+//! watched, and takes it by one exchange. So a run is taken by the take that its ring leads to, or by
+//! one before that, which somebody else has rung for.
 //!
 //! # Why a count comes with what is known of one of its runs, or of a later one
 //!
@@ -19,8 +17,7 @@
 //! handler that is just storing in another thread. So behind a count that it has found, a take finds
 //! what was stored by one of the runs counted or by a later one, or else a handler that is storing.
 //! Then it tries again, as it does when somebody counts in between; after a few tries it leaves the
-//! count to that handler. That one has yet to set the bit and to ring: if it had set the bit before
-//! the take cleared it, the take would have seen all that it did before.
+//! count to that handler, which has yet to count and to ring.
 //!
 //! The tests under loom try both; they fail with any weaker memory order.
 #![expect(
@@ -48,8 +45,8 @@ pub(crate) struct Slot<B> {
     is_claimed: AtomicBool,
     /// The claim's bell: valid while a gate is open or has a visitor.
     bell: AtomicPtr<B>,
-    /// The signals that may have a count.
-    pending: AtomicU64,
+    /// The signals whose gates are open, for the claim.
+    watched: AtomicU64,
     /// By [`Signal::index`].
     tallies: [Tally; 64],
 }
@@ -73,7 +70,7 @@ impl<B: Bell> Slot<B> {
         Self {
             is_claimed: AtomicBool::new(false),
             bell: AtomicPtr::new(ptr::null_mut()),
-            pending: AtomicU64::new(0),
+            watched: AtomicU64::new(0),
             tallies: std::array::from_fn(|_| Tally {
                 gate: Gate::new(),
                 last: Last::new(),
@@ -94,8 +91,6 @@ impl<B: Bell> Slot<B> {
         tally.last.store(said);
         // Releases that to the take that finds the run.
         tally.runs.fetch_add(1, Ordering::Release);
-        // Releases the count to the take that clears the bit.
-        self.pending.fetch_or(signal.bit(), Ordering::Release);
         // The gate has ordered this load after the store in `Claim::new`. The store in `Claim::replace_bell` it
         // may find at any time, and acquires the bell with it.
         let bell = self.bell.load(Ordering::Acquire);
@@ -109,7 +104,6 @@ impl<B: Bell> Slot<B> {
     /// For a forked child, before it does anything else: the handlers that were at work in other
     /// threads when it was forked off are not at work in it, and what was counted is its parent's.
     pub(crate) fn begin_child(&self) {
-        self.pending.store(0, Ordering::Relaxed);
         for tally in &self.tallies {
             tally.gate.forget_visitors();
             tally.last.forget_turn();
@@ -151,22 +145,17 @@ impl<'a, B: Bell> Claim<'a, B> {
     }
 
     pub(crate) fn is_watched(&self, signal: Signal) -> bool {
-        self.slot.tallies[signal.index()].gate.is_open()
+        self.watched().contains(signal)
     }
 
     pub(crate) fn watched(&self) -> SignalSet {
-        let gates = self
-            .slot
-            .tallies
-            .iter()
-            .map(|tally| &tally.gate)
-            .enumerate();
-        let bits = gates.map(|(index, gate)| u64::from(gate.is_open()) << index);
-        SignalSet::from_bits(bits.sum())
+        SignalSet::from_bits(self.slot.watched.load(Ordering::Relaxed))
     }
 
     /// Lets handlers count a signal. The count starts from zero.
     pub(crate) fn watch(&self, signal: Signal) {
+        // Before the gate is opened, which makes it known to whoever is rung for.
+        self.slot.watched.fetch_or(signal.bit(), Ordering::Relaxed);
         self.slot.tallies[signal.index()].gate.open();
     }
 
@@ -176,7 +165,7 @@ impl<'a, B: Bell> Claim<'a, B> {
         tally.gate.close();
         tally.runs.store(0, Ordering::Relaxed);
         self.slot
-            .pending
+            .watched
             .fetch_and(!signal.bit(), Ordering::Relaxed);
     }
 
@@ -184,10 +173,7 @@ impl<'a, B: Bell> Claim<'a, B> {
     ///
     /// One signal at a time, so that a panic of `f` leaves the others for the next take.
     pub(crate) fn take(&self, mut f: impl FnMut(Signal, u64, Words)) {
-        for signal in SignalSet::from_bits(self.slot.pending.load(Ordering::Relaxed)) {
-            self.slot
-                .pending
-                .fetch_and(!signal.bit(), Ordering::Acquire);
+        for signal in self.watched() {
             if let Some((runs, said)) = self.slot.tallies[signal.index()].take() {
                 f(signal, runs, said);
             }

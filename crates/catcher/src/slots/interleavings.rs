@@ -138,7 +138,7 @@ fn what_is_taken_is_not_older_than_the_last_run_counted() {
 
 /// A take that was rung for by another one finds a signal whose handler has not rung yet.
 #[test]
-fn a_take_that_clears_the_bit_sees_the_run() {
+fn a_take_that_another_signal_has_rung_for_loses_no_run() {
     loom::model(|| {
         let slot = slot();
         let claim = Claim::new(&slot, Witness::new()).expect("nobody else has it");

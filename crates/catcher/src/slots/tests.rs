@@ -43,17 +43,7 @@ fn a_run_is_counted_and_rung_for_only_while_its_signal_is_watched() {
     assert_eq!((rung(&claim), taken(&claim)), (2, vec![]));
 }
 
-/// As a handler does that interrupts the take in between its two steps.
-#[test]
-fn a_bit_without_a_count_is_passed_over() {
-    let slot = Slot::new();
-    let claim = Claim::new(&slot, Arc::new(Counter::default())).unwrap();
-    slot.pending.fetch_or(Signal::INT.bit(), Ordering::Relaxed);
-    assert_eq!(taken(&claim), []);
-    assert_eq!(slot.pending.load(Ordering::Relaxed), 0);
-}
-
-/// Whatever the two threads do at the same time, no count stays behind without its bit, so that it
+/// Whatever the two threads do at the same time, no count stays behind, so that it
 /// would only be taken when the signal comes again.
 #[test]
 fn a_run_is_taken_without_another_one() {
