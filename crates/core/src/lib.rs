@@ -55,7 +55,7 @@
 //! Nothing is allocated once as many events, timeouts and changes have been there at a time as ever
 //! will be, unless most of the timeouts go meanwhile: their heap gives room back then. An event takes a slot of 64 bytes, which has room for a payload of 16 (more where
 //! that is larger); a file descriptor 12 bytes, and 4 more in the changelist, for each number up to the
-//! highest.
+//! highest. Where many timeouts are due together, each takes 4 more for their order.
 //!
 //! # Why a step machine
 //!
