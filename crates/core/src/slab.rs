@@ -69,9 +69,9 @@ pub(crate) struct Slab<T> {
 /// The generation of a slot that has had all others: even, as it stays free.
 const RETIRED: NonZeroU32 = NonZeroU32::new(u32::MAX - 1).unwrap();
 
-/// Whether a slot with this generation has an event.
+/// Whether a slot with this generation has an event. None has that which would follow the last.
 const fn is_used(generation: NonZeroU32) -> bool {
-    generation.get() % 2 == 1 && generation.get() < RETIRED.get()
+    generation.get() % 2 == 1 && generation.get() != u32::MAX
 }
 
 /// No slot. A slab never grows that far.

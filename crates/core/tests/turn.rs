@@ -269,10 +269,13 @@ fn report_of_an_earlier_registration_reaches_nobody() {
     assert_eq!(seen.last(), Some(&Step::Done(Outcome::Done)));
     assert_eq!(seen.len(), 2, "{seen:?}");
     assert_eq!((core.stats().ghosts, core.ghosts()), (1, 1));
-    steps(&mut core, Mode::NonBlocking, |core| {
+    let seen = steps(&mut core, Mode::NonBlocking, |core| {
         core.report(FIRST, Ready::READ);
+        // Nor a refusal.
+        core.refuse(FIRST, 9);
     });
-    assert_eq!(core.ghosts(), 2);
+    assert_eq!((core.ghosts(), seen.len()), (2, 2));
+    assert_eq!(core.held().count(), 1);
 }
 
 #[test]
