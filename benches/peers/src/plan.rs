@@ -1,5 +1,6 @@
 //! Which works are measured, at which sizes.
 
+use crate::roster;
 use crate::work::Work;
 
 /// A work load at a size.
@@ -292,14 +293,7 @@ pub(crate) fn cases(is_quick: bool) -> Vec<Case> {
     } else {
         &[10_000, MANY_TIMERS, 1_000_000]
     };
-    for name in [
-        "timer-add",
-        "timer-cancel",
-        "timer-later",
-        "timer-earlier",
-        "timer-expire",
-        "timer-moved",
-    ] {
+    for name in roster::TIMERS {
         for &n in sizes {
             let mut case = case(name, (n, 0), n as u64, "libev");
             case.counted = match n {

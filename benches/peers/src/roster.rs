@@ -45,7 +45,8 @@ const RINGS: &[&str] = &[
     "cascade",
 ];
 
-const TIMERS: &[&str] = &[
+/// The works of timers.
+pub(crate) const TIMERS: &[&str] = &[
     "timer-add",
     "timer-cancel",
     "timer-later",

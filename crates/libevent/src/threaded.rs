@@ -172,3 +172,26 @@ pub(crate) fn free(event: &Event) {
     // SAFETY: the event came from `event_new`, and is not used any more.
     unsafe { event_free(ptr::from_ref(event).cast_mut()) };
 }
+
+/// Does something in a child, which ends well if it says so. The base's lock must be free.
+pub(crate) fn child(does: impl FnOnce() -> bool) -> c_int {
+    // SAFETY: the child goes on with what this thread has, and the C library frees the memory's lock in it.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // Ended by the signal, where it hangs.
+        // SAFETY: no precondition.
+        unsafe { libc::alarm(40) };
+        let code = i32::from(!does());
+        // SAFETY: the child leaves at once.
+        unsafe { libc::_exit(code) };
+    }
+    child
+}
+
+/// How a child ended.
+pub(crate) fn status(child: c_int) -> c_int {
+    let mut status = 0;
+    // SAFETY: the pointer is that of a variable.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    status
+}

@@ -10,8 +10,8 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::abi::{BASE_NOLOCK, EV_READ, EV_SIGNAL};
 use crate::threaded::{
-    By, Deadline, EACH, add, del, free, new_base, new_event, signals_alone, until_it_waits,
-    with_loop,
+    By, Deadline, EACH, add, child, del, free, new_base, new_event, signals_alone, status,
+    until_it_waits, with_loop,
 };
 use crate::{Base, event_base_free, event_base_loop, event_reinit};
 
@@ -23,21 +23,7 @@ unsafe extern "C" fn send(_: c_int, what: c_short, sender: *mut c_void) {
 
 /// Whether a child says that all is well.
 fn in_child(does: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child goes on with what this thread has, and the base's lock is free; the C library
-    // frees the memory's lock in it.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // Ended by the signal, where it hangs.
-        // SAFETY: no precondition.
-        unsafe { libc::alarm(40) };
-        let code = i32::from(!does());
-        // SAFETY: the child leaves at once.
-        unsafe { libc::_exit(code) };
-    }
-    let mut status = 0;
-    // SAFETY: the pointer is that of a variable.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    status == 0
+    status(child(does)) == 0
 }
 
 /// The numbers that a child may use end here.

@@ -16,7 +16,8 @@ use rustix::pipe::pipe;
 use crate::abi::{EV_FINALIZE, EV_PERSIST, EV_READ, EV_SIGNAL, EV_TIMEOUT, EV_WRITE, Event};
 use crate::host::tests::{held, interrupt};
 use crate::threaded::{
-    By, EACH, Shared, add, del, free, new_base, new_event, signals_alone, until_it_waits, with_loop,
+    By, EACH, Shared, add, child, del, free, new_base, new_event, signals_alone, status,
+    until_it_waits, with_loop,
 };
 use crate::{
     Base, event_active, event_add, event_base_free, event_base_get_running_event,
@@ -178,29 +179,6 @@ fn child_does_not_wait_for_a_callback_of_its_parents() {
         assert_eq!(del(event), 0);
         free(event);
     });
-}
-
-/// Does something in a child, which ends well if it says so. The base's lock must be free.
-fn child(does: impl FnOnce() -> bool) -> c_int {
-    // SAFETY: the child goes on with what this thread has, and the C library frees the memory's lock in it.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // Ended by the signal, where it hangs.
-        // SAFETY: no precondition.
-        unsafe { libc::alarm(40) };
-        let code = i32::from(!does());
-        // SAFETY: the child leaves at once.
-        unsafe { libc::_exit(code) };
-    }
-    child
-}
-
-/// How a child ended.
-fn status(child: c_int) -> c_int {
-    let mut status = 0;
-    // SAFETY: the pointer is that of a variable.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    status
 }
 
 #[test]
